@@ -1,0 +1,88 @@
+# SPDX-License-Identifier: Apache-2.0
+# The functions that every folder's CMakeLists.txt uses.
+#
+#   pyrene_library(NAME SRCS a.cc b.cc LIBS x y)          a static library, in the cross build and the host builds
+#   pyrene_service(NAME SRCS main.cc LIBS ...)            cross build only: an EL0 program with the runtime -> build/services/NAME
+#   pyrene_unit_test(NAME SRCS x_test.cc LIBS ... [ROUNDS n] [SOAK m])
+#                                                         host builds only: a GoogleTest program.  ROUNDS and SOAK are what a
+#                                                         randomised test finds in its environment as PYRENE_ROUNDS.
+#   pyrene_capnp_library(NAME SCHEMAS x.capnp)            messages' classes, included as "folder/x.capnp.h"
+
+# What all our code but the kernel's is compiled with; the kernel has flags of its own.
+add_library(pyrene_flags INTERFACE)
+target_include_directories(pyrene_flags INTERFACE "${PROJECT_SOURCE_DIR}")
+target_compile_options(pyrene_flags INTERFACE -O2 -g -Wall -Wextra -Werror)
+if(CMAKE_CROSSCOMPILING)
+  # Atomics of Armv8.1 (LSE) do not exist on a Cortex-A72, nor the run-time choice of them that gcc would link in.
+  target_compile_options(pyrene_flags INTERFACE -mcpu=cortex-a72 -mno-outline-atomics -fno-pie)
+elseif(PYRENE_SANITIZE)
+  target_compile_options(pyrene_flags INTERFACE -fsanitize=address,undefined -fno-sanitize-recover=all -fno-omit-frame-pointer)
+  target_link_options(pyrene_flags INTERFACE -fsanitize=address,undefined)
+endif()
+
+function(pyrene_library name)
+  cmake_parse_arguments(PARSE_ARGV 1 arg "" "" "SRCS;LIBS")
+  if(arg_SRCS)
+    add_library(${name} STATIC ${arg_SRCS})
+    target_link_libraries(${name} PUBLIC pyrene_flags ${arg_LIBS})
+  else()   # headers only
+    add_library(${name} INTERFACE)
+    target_link_libraries(${name} INTERFACE pyrene_flags ${arg_LIBS})
+  endif()
+endfunction()
+
+function(pyrene_service name)
+  if(NOT CMAKE_CROSSCOMPILING)
+    return()
+  endif()
+  cmake_parse_arguments(PARSE_ARGV 1 arg "" "" "SRCS;LIBS")
+  add_executable(${name} ${arg_SRCS})
+  target_link_libraries(${name} PRIVATE pyrene_flags ${arg_LIBS})
+  target_link_options(${name} PRIVATE -static -Wl,-z,max-page-size=4096 -Wl,-z,separate-code)
+  # pyrene_start registers the upcall and then goes to _start; -u fetches it out of the archive.
+  target_link_libraries(${name} PRIVATE $<$<TARGET_EXISTS:pyrene_runtime>:pyrene_runtime>)
+  target_link_options(${name} PRIVATE
+    $<$<TARGET_EXISTS:pyrene_runtime>:-Wl,-e,pyrene_start> $<$<TARGET_EXISTS:pyrene_runtime>:-Wl,-u,pyrene_start>)
+  set_target_properties(${name} PROPERTIES RUNTIME_OUTPUT_DIRECTORY "${CMAKE_BINARY_DIR}/services")
+endfunction()
+
+function(pyrene_unit_test name)
+  if(CMAKE_CROSSCOMPILING)
+    return()
+  endif()
+  cmake_parse_arguments(PARSE_ARGV 1 arg "" "ROUNDS;SOAK" "SRCS;LIBS")
+  add_executable(${name} ${arg_SRCS})
+  find_library(PYRENE_ARCHIVE_gtest_main NAMES libgtest_main.a REQUIRED)
+  target_link_libraries(${name} PRIVATE pyrene_flags ${arg_LIBS} "${PYRENE_ARCHIVE_gtest_main}" pyrene::gtest)
+  set_target_properties(${name} PROPERTIES RUNTIME_OUTPUT_DIRECTORY "${CMAKE_BINARY_DIR}/unit")
+  add_test(NAME ${name} COMMAND ${name})
+  if(arg_ROUNDS)
+    set_tests_properties(${name} PROPERTIES ENVIRONMENT "PYRENE_ROUNDS=${arg_ROUNDS}")
+  endif()
+endfunction()
+
+find_program(PYRENE_CAPNP capnp REQUIRED)
+find_program(PYRENE_CAPNPC_CXX capnpc-c++ REQUIRED)
+
+function(pyrene_capnp_library name)
+  cmake_parse_arguments(PARSE_ARGV 1 arg "" "" "SCHEMAS")
+  set(generated "${CMAKE_BINARY_DIR}/generated")
+  file(MAKE_DIRECTORY "${generated}")
+  set(sources)
+  foreach(schema ${arg_SCHEMAS})
+    cmake_path(ABSOLUTE_PATH schema NORMALIZE)
+    cmake_path(RELATIVE_PATH schema BASE_DIRECTORY "${PROJECT_SOURCE_DIR}" OUTPUT_VARIABLE relative)
+    # Schemas import each other by "/proto/x.capnp", so each depends on all of its library.
+    list(TRANSFORM arg_SCHEMAS PREPEND "${CMAKE_CURRENT_SOURCE_DIR}/" OUTPUT_VARIABLE all)
+    add_custom_command(
+      OUTPUT "${generated}/${relative}.c++" "${generated}/${relative}.h"
+      COMMAND ${PYRENE_CAPNP} compile "--output=${PYRENE_CAPNPC_CXX}:${generated}" "--src-prefix=${PROJECT_SOURCE_DIR}"
+              --no-standard-import "--import-path=${PROJECT_SOURCE_DIR}" "--import-path=${CMAKE_SYSROOT}/usr/include" "${schema}"
+      DEPENDS ${all} VERBATIM)
+    list(APPEND sources "${generated}/${relative}.c++" "${generated}/${relative}.h")
+  endforeach()
+  add_library(${name} STATIC ${sources})
+  target_include_directories(${name} SYSTEM PUBLIC "${generated}")
+  target_link_libraries(${name} PUBLIC pyrene_flags pyrene::capnp)
+  target_compile_options(${name} PRIVATE -w)   # generated code
+endfunction()

@@ -1,0 +1,37 @@
+// SPDX-License-Identifier: Apache-2.0
+//
+// Moving a guest's EL1 state between the hardware and its state page, and the change between the
+// service and the guest regime.
+#pragma once
+
+#include <cstdint>
+
+#include "kernel/abi/vcpu_state.h"
+
+namespace pyrene::arch {
+
+// What stays in the hardware between two runs. The service regime is in force: walks of the guest
+// are disabled.
+void SaveEl1(VcpuState::El1& el1);
+void LoadEl1(const VcpuState::El1& el1);
+
+// The virtual timer, which belongs to the loaded vCPU.
+void SaveVirtualTimer(VcpuState::El1& el1);  // and turns it off
+void LoadVirtualTimer(const VcpuState::El1& el1);
+// The timer's interrupt was taken: IMASK silences it until the guest writes CNTV_CTL_EL0.
+void MaskVirtualTimer();
+// When it fires, in CNTPCT ticks; ~0 if it is off or masked. For the loaded vCPU.
+uint64_t VirtualTimerDeadline();
+
+// The registers that are always swapped, with VTTBR_EL2 and HCR_EL2, in the order that erratum
+// 1319367 asks for (Cortex-A72: a speculative AT or walk must not combine one context's TTBR with
+// the other's VTTBR).
+void EnterGuestRegime(const VcpuState::El1& el1, uint64_t vttbr);
+void LeaveGuestRegime(VcpuState::El1& el1, uint64_t service_vttbr);
+
+// Stage 1 and 2 translation of `address` for the loaded vCPU, as EL1 would do it: PAR_EL1's format.
+// Service regime; `vttbr` is the guest's, `service_vttbr` is restored.
+void TranslateForGuest(const VcpuState::El1& el1, uint64_t vttbr, uint64_t service_vttbr,
+                       uint64_t address, bool write, uint64_t* results, unsigned count);
+
+}  // namespace pyrene::arch

@@ -1,0 +1,111 @@
+// SPDX-License-Identifier: Apache-2.0
+//
+// Thread: an EL0 context of a service, bound to one CPU. While it is in vcpu_run, the guest's vCPU
+// runs in its name.
+#pragma once
+
+#include <cstdint>
+
+#include "kernel/abi/status.h"
+#include "kernel/abi/syscall.h"
+#include "kernel/abi/upcall.h"
+#include "kernel/arch/fp.h"
+#include "kernel/arch/frame.h"
+#include "kernel/lib/list.h"
+#include "kernel/lib/timeout_queue.h"
+#include "kernel/object/object.h"
+
+namespace pyrene {
+
+class Domain;
+class Notification;
+class Vcpu;
+struct Cpu;
+
+struct ReadyTag {};
+struct DomainThreadsTag {};
+
+class Thread final : public Object,
+                     public ListHook<ReadyTag>,
+                     public ListHook<DomainThreadsTag>,
+                     public TimeoutNode {
+ public:
+  Thread(Account& payer, Domain& domain, uint64_t entry, uint64_t stack_pointer, uint64_t argument,
+         ThreadParameters parameters);
+  // Structure lock. Stops it first.
+  ~Thread();
+
+  // The registers at the last kernel entry; what the thread resumes with.
+  Frame& frame() { return frame_; }
+  void SetResult(Status status) { frame_.x[0] = static_cast<uint64_t>(status); }
+  void SetResult(Status status, uint64_t value) {
+    SetResult(status);
+    frame_.x[1] = value;
+  }
+
+  Domain* domain() const { return domain_; }  // nullptr after the domain's end
+  uint32_t cpu() const { return parameters_.cpu; }
+  const ThreadParameters& parameters() const { return parameters_; }
+  ThreadState state() const { return state_; }
+
+  // Structure lock, below.
+  Status Start();
+  // Ends whatever it does, on whatever CPU; returns when it is not running. Harmless when called
+  // again.
+  void Stop(ThreadState state);
+  void SetParameters(ThreadParameters parameters);
+  void LeaveDomain();
+  // The vCPU it runs goes away: its run ends with kGone.
+  void StopRunning();
+
+  // Own CPU: the thread caused it. The frame holds what was interrupted.
+  void Fault(uint64_t esr, uint64_t far);
+  void Exit(uint64_t status);
+  // A Linux call or a fault goes to the upcall. False: there is none, or the upcall itself is
+  // running.
+  bool Upcall(uint64_t esr, uint64_t far);
+  Status ReturnFromUpcall();
+  void SetUpcall(uint64_t entry, uint64_t stack_pointer);
+  UpcallInfo upcall_info() const { return upcall_; }
+  Status MoveUpcall(uint64_t pc);
+
+  // Notification, while it holds its lock.
+  void BeginWait(Notification& notification) { waiting_on_ = &notification; }
+  void FinishWait(Status status, uint64_t bits) {
+    waiting_on_ = nullptr;
+    SetResult(status, bits);
+  }
+  // The deadline that Scheduler::Block was given has passed.
+  void TimedOut();
+
+  // The vCPU that runs in this thread's name, or for whose run it sleeps. Own CPU, or the thread is
+  // blocked.
+  Vcpu* running = nullptr;
+
+  // EL0 registers that are not in the frame, current while another thread's are in the hardware.
+  uint64_t sp_el0;
+  uint64_t tpidr_el0 = 0;
+  FpState fp = {};
+
+  // Ticks of CPU time; current up to its last switch.
+  uint64_t cpu_time() const { return __atomic_load_n(&cpu_time_, __ATOMIC_RELAXED); }
+  void AddCpuTime(uint64_t ticks);
+
+ private:
+  friend class Scheduler;
+
+  Frame frame_ = {};
+  Domain* domain_;
+  ThreadParameters parameters_;
+  ThreadState state_ = ThreadState::kStopped;
+  uint64_t slice_left_ = 0;
+  uint64_t cpu_time_ = 0;
+  Notification* waiting_on_ = nullptr;
+
+  uint64_t upcall_entry_ = 0;
+  uint64_t upcall_stack_ = 0;
+  bool in_upcall_ = false;
+  UpcallInfo upcall_ = {};
+};
+
+}  // namespace pyrene

@@ -1,0 +1,407 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "kernel/object/vcpu.h"
+
+#include "kernel/arch/barrier.h"
+#include "kernel/arch/gic.h"
+#include "kernel/arch/sysreg.h"
+#include "kernel/arch/tlb.h"
+#include "kernel/arch/vcpu_registers.h"
+#include "kernel/object/domain.h"
+#include "kernel/object/thread.h"
+#include "kernel/sched/cpu.h"
+#include "kernel/sched/fp_switch.h"
+
+namespace pyrene {
+
+namespace gic = arch::gic;
+namespace lr = list_register;
+
+namespace {
+
+// VMPIDR_EL2: bit 31 is RES1.
+constexpr uint64_t kMpidrRes1 = uint64_t{1} << 31;
+constexpr uint64_t kResetSctlr = 0x00c50078;  // MMU and caches off
+constexpr uint64_t kResetPstate = 0x3c5;      // EL1h, all masked
+
+bool AllowedPstate(uint64_t pstate) {
+  switch (pstate & arch::pstate::kModeMask) {
+    case arch::pstate::kEl0t:
+    case arch::pstate::kEl1t:
+    case arch::pstate::kEl1h:
+    case arch::pstate::kAarch32User:
+      return true;
+    default:
+      return false;
+  }
+}
+
+constexpr uint32_t Bit(uint32_t index) { return 1u << index; }
+
+}  // namespace
+
+Vcpu* Vcpu::Create(Account& payer, Domain& guest, uint64_t affinity) {
+  auto* state = static_cast<VcpuState*>(payer.AllocatePage());
+  if (state == nullptr) return nullptr;
+  void* memory = payer.AllocateBytes(sizeof(Vcpu));
+  if (memory == nullptr) {
+    payer.FreePage(state);
+    return nullptr;
+  }
+  state->pstate = kResetPstate;
+  state->el1.sctlr = kResetSctlr;
+  state->el1.vmpidr = kMpidrRes1 | affinity;
+  state->el1.vpidr = PYRENE_READ_SYSREG(midr_el1);
+  state->el1.actlr = PYRENE_READ_SYSREG(actlr_el1);
+  state->gic.count = gic::ListRegisters();
+  auto* vcpu = new (memory) Vcpu(payer, guest, state);
+  guest.vcpus().PushBack(vcpu);
+  return vcpu;
+}
+
+Vcpu::~Vcpu() {
+  // Nobody runs it: lookups fail, and LeaveDomain or the end of its runner came first.
+  LeaveDomain();
+  EvictElsewhere(ThisCpu());
+  if (ThisCpu().loaded == this) Unload(ThisCpu());
+  ForgetFp(fp);
+  page_.UnmapEverywhere();
+  payer().FreePage(state_);
+}
+
+Status Vcpu::ShareState(Domain& vmm, uint64_t address) {
+  return vmm.Map(page_, 0, address, 1, rights::kRead | rights::kWrite);
+}
+
+void Vcpu::LeaveDomain() {
+  if (guest_ == nullptr) return;
+  Thread* runner = __atomic_load_n(&runner_, __ATOMIC_ACQUIRE);
+  if (runner != nullptr) runner->StopRunning();
+  List<Vcpu, DomainVcpusTag>::Remove(this);
+  guest_ = nullptr;
+}
+
+Status Vcpu::Run(Cpu& cpu, Thread& thread, uint64_t flags) {
+  if (guest_ == nullptr) return Status::kGone;
+  Thread* nobody = nullptr;
+  if (!__atomic_compare_exchange_n(&runner_, &nobody, &thread, false, __ATOMIC_ACQUIRE,
+                                   __ATOMIC_RELAXED))
+    return Status::kBusy;
+  thread.running = this;
+  if ((flags & run_flags::kBlock) != 0) {
+    LockGuard guard(lock_);
+    if (!kicked_ && !timer_fired_ && !InterruptPending()) {
+      sleeping_ = true;
+      // While it is loaded its own timer interrupt ends the sleep (TimerInterrupt); else the
+      // kernel's timer does (Unload).
+      Scheduler::Block(thread, cpu.loaded == this ? kNoDeadline : SavedDeadline());
+    }
+  }
+  return Status::kOk;
+}
+
+bool Vcpu::InterruptPending() const {
+  uint32_t used = state_->gic.used;
+  while (used != 0) {
+    const auto index = static_cast<uint32_t>(__builtin_ctz(used));
+    used &= used - 1;
+    if (index < kMaxListRegisters && (state_->gic.lr[index] & lr::kPending) != 0) return true;
+  }
+  return false;
+}
+
+uint64_t Vcpu::SavedDeadline() const {
+  constexpr uint64_t kEnableMask = 3;
+  if ((state_->el1.cntv_ctl & kEnableMask) != 1) return kNoDeadline;
+  return state_->el1.cntv_cval + state_->el1.cntvoff;
+}
+
+Frame* Vcpu::Enter(Cpu& cpu, Thread& thread) {
+  // 1. Kick sets kicked_, then pokes the CPU of runner_. 2. This reads kicked_. If 1 comes after 2
+  // the poke's interrupt is pending, or comes, when the guest runs, and the way out of the kernel
+  // leads here again.
+  if (kicked_ || sleeping_) {
+    LockGuard guard(lock_);
+    sleeping_ = false;
+    if (kicked_) {
+      kicked_ = false;
+      Exit(cpu, thread, ExitReason::kKick);
+      return nullptr;
+    }
+  }
+  const uint64_t pstate = __atomic_load_n(&state_->pstate, __ATOMIC_RELAXED);
+  if (!AllowedPstate(pstate)) {
+    Exit(cpu, thread, ExitReason::kBadState);
+    return nullptr;
+  }
+  if (!cpu.guest_regime) {
+    if (cpu.loaded != this) Load(cpu);
+    if (!WriteListRegisters()) {
+      Exit(cpu, thread, ExitReason::kBadState);
+      return nullptr;
+    }
+    if (cpu.el0 != nullptr) {
+      cpu.el0->sp_el0 = PYRENE_READ_SYSREG(sp_el0);
+      cpu.el0->tpidr_el0 = PYRENE_READ_SYSREG(tpidr_el0);
+      cpu.el0 = nullptr;
+    }
+    arch::EnterGuestRegime(state_->el1, guest_->vttbr());
+    cpu.vttbr = guest_->vttbr();
+    cpu.guest_regime = true;
+  }
+  if (timer_fired_) {
+    timer_fired_ = false;
+    if (!InjectTimer()) {
+      Exit(cpu, thread, ExitReason::kTimer);
+      return nullptr;
+    }
+  }
+  TrapFpUnlessOwned(cpu, fp);
+  PYRENE_WRITE_SYSREG(elr_el2, __atomic_load_n(&state_->pc, __ATOMIC_RELAXED));
+  PYRENE_WRITE_SYSREG(spsr_el2, pstate);
+  return reinterpret_cast<Frame*>(state_);
+}
+
+void Vcpu::Pause(Cpu& cpu) {
+  if (!cpu.guest_regime) return;
+  ReadListRegisters();
+  arch::LeaveGuestRegime(state_->el1, cpu.service_vttbr);
+  cpu.vttbr = cpu.service_vttbr;
+  cpu.guest_regime = false;
+}
+
+void Vcpu::Exit(Cpu& cpu, Thread& thread, ExitReason reason) {
+  Pause(cpu);
+  thread.running = nullptr;
+  thread.SetResult(Status::kOk, static_cast<uint64_t>(reason));
+  __atomic_store_n(&runner_, static_cast<Thread*>(nullptr), __ATOMIC_RELEASE);
+}
+
+void Vcpu::ExitForException(Cpu& cpu, Thread& thread, uint64_t esr) {
+  state_->exit.esr = esr;
+  const arch::ExceptionClass exception = arch::ClassOf(esr);
+  if (exception == arch::ExceptionClass::kDataAbortLower ||
+      exception == arch::ExceptionClass::kInstructionAbortLower) {
+    state_->exit.far = PYRENE_READ_SYSREG(far_el2);
+    state_->exit.hpfar = PYRENE_READ_SYSREG(hpfar_el2);
+  }
+  Exit(cpu, thread, ExitReason::kException);
+  if (exception == arch::ExceptionClass::kHvc64) {
+    uint64_t wanted = state_->hvc_translate & 0x1f;
+    while (wanted != 0) {
+      const auto index = static_cast<unsigned>(__builtin_ctzll(wanted));
+      wanted &= wanted - 1;
+      arch::TranslateForGuest(state_->el1, guest_->vttbr(), cpu.vttbr, state_->x[index], false,
+                              &state_->exit.par[index], 1);
+    }
+  }
+}
+
+void Vcpu::Kick() {
+  Thread* sleeper = nullptr;
+  Thread* runner = nullptr;
+  {
+    LockGuard guard(lock_);
+    kicked_ = true;
+    runner = __atomic_load_n(&runner_, __ATOMIC_ACQUIRE);
+    if (sleeping_) sleeper = runner;
+  }
+  if (sleeper != nullptr) {
+    Scheduler::Wake(*sleeper);
+  } else if (runner != nullptr && runner->cpu() != ThisCpu().id) {
+    Poke(runner->cpu());  // out of the guest; Enter sees the kick
+  }
+}
+
+void Vcpu::SleepOver() {
+  Thread* runner = nullptr;
+  {
+    LockGuard guard(lock_);
+    if (sleeping_) runner = __atomic_load_n(&runner_, __ATOMIC_ACQUIRE);
+    sleeping_ = false;
+  }
+  if (runner != nullptr) Scheduler::Wake(*runner);
+}
+
+void Vcpu::TimerInterrupt(Cpu& cpu) {
+  arch::MaskVirtualTimer();
+  if (cpu.guest_regime) ReadListRegisters();
+  {
+    LockGuard guard(lock_);
+    timer_fired_ = true;  // Enter injects it
+    if (cpu.guest_regime && InjectTimer()) timer_fired_ = false;
+  }
+  SleepOver();
+}
+
+bool Vcpu::InjectTimer() {
+  const uint32_t value = state_->gic.timer_template & ~lr::kHardware;
+  if (value == 0) return false;
+  const uint32_t intid = value & lr::kIntidMask;
+  // Guest regime: hardware_lrs_ says which list registers are in use.
+  uint32_t free = gic::ListRegisters();
+  for (uint32_t i = gic::ListRegisters(); i-- > 0;) {
+    if ((hardware_lrs_ & Bit(i)) == 0) {
+      free = i;
+      continue;
+    }
+    const uint32_t old = gic::ReadListRegister(i);
+    if ((old & lr::kIntidMask) == intid && (old & (lr::kPending | lr::kActive)) != 0) {
+      gic::WriteListRegister(i, old | lr::kPending);
+      return true;
+    }
+  }
+  if (free == gic::ListRegisters()) return false;
+  gic::WriteListRegister(free, value);
+  hardware_lrs_ |= Bit(free);
+  return true;
+}
+
+void Vcpu::MaintenanceInterrupt(Cpu& cpu, Thread& thread) {
+  // The line is a level: it stays until the VMM has refilled, so the interface is off until the
+  // next entry.
+  ReadListRegisters();
+  gic::DisableVirtualInterface();
+  interface_ = Interface::kOff;
+  Exit(cpu, thread, ExitReason::kMaintenance);
+}
+
+bool Vcpu::WriteListRegisters() {
+  const uint32_t all = Bit(gic::ListRegisters()) - 1;
+  const uint32_t used = __atomic_load_n(&state_->gic.used, __ATOMIC_RELAXED) & all;
+  uint32_t touched = used | hardware_lrs_;
+  hardware_lrs_ = used;
+  while (touched != 0) {
+    const auto index = static_cast<uint32_t>(__builtin_ctz(touched));
+    touched &= touched - 1;
+    // Loaded once: another thread of the VMM may be writing.
+    const uint32_t value =
+        (used & Bit(index)) != 0 ? __atomic_load_n(&state_->gic.lr[index], __ATOMIC_RELAXED) : 0;
+    if ((value & lr::kHardware) != 0) {
+      hardware_lrs_ |= Bit(index);
+      return false;
+    }
+    gic::WriteListRegister(index, value);
+  }
+  const Interface wanted = state_->gic.underflow != 0 ? Interface::kUnderflow : Interface::kOn;
+  if (wanted != interface_) {
+    interface_ = wanted;
+    gic::EnableVirtualInterface(wanted == Interface::kUnderflow);
+  }
+  return true;
+}
+
+void Vcpu::ReadListRegisters() {
+  uint32_t left = hardware_lrs_;
+  uint32_t used = left;
+  while (left != 0) {
+    const auto index = static_cast<uint32_t>(__builtin_ctz(left));
+    left &= left - 1;
+    const uint32_t value = gic::ReadListRegister(index);
+    state_->gic.lr[index] = value;
+    if ((value & (lr::kPending | lr::kActive)) == 0) {
+      gic::WriteListRegister(index, 0);
+      used &= ~Bit(index);
+    }
+  }
+  hardware_lrs_ = used;
+  state_->gic.used = used;
+}
+
+void Vcpu::Load(Cpu& cpu) {
+  EvictElsewhere(cpu);
+  if (cpu.loaded != nullptr) cpu.loaded->Unload(cpu);
+  arch::LoadEl1(state_->el1);
+  arch::LoadVirtualTimer(state_->el1);
+  gic::WriteVmcr(state_->gic.vmcr);
+  gic::WriteApr(state_->gic.apr);
+  interface_ = Interface::kOff;
+  hardware_lrs_ = 0;
+  const Vcpu*& last = guest_->last_vcpu(cpu.id);
+  if (last != this) {
+    // Two vCPUs of a guest share its VMID but not their address spaces.
+    if (last != nullptr) {
+      const uint64_t saved = PYRENE_READ_SYSREG(vttbr_el2);
+      PYRENE_WRITE_SYSREG(vttbr_el2, guest_->vttbr());
+      arch::Isb();
+      arch::InvalidateLocalTlb();
+      PYRENE_WRITE_SYSREG(vttbr_el2, saved);
+      arch::Isb();
+    }
+    last = this;
+  }
+  cpu.loaded = this;
+  __atomic_store_n(&loaded_on_, cpu.id, __ATOMIC_RELEASE);
+}
+
+void Vcpu::Unload(Cpu& cpu) {
+  const uint64_t deadline = arch::VirtualTimerDeadline();
+  arch::SaveVirtualTimer(state_->el1);
+  arch::SaveEl1(state_->el1);
+  for (uint32_t i = 0; hardware_lrs_ >> i != 0; ++i) {
+    if ((hardware_lrs_ & Bit(i)) != 0) gic::WriteListRegister(i, 0);
+  }
+  hardware_lrs_ = 0;
+  state_->gic.vmcr = gic::ReadVmcr();
+  state_->gic.apr = gic::ReadApr();
+  gic::DisableVirtualInterface();
+  if (cpu.fp_owner == &fp) ReleaseFp(cpu);
+  cpu.loaded = nullptr;
+  {
+    // A sleeper whose timer interrupt would have woken it is woken by the kernel's timer from now
+    // on.
+    LockGuard guard(lock_);
+    if (sleeping_ && deadline != kNoDeadline && runner_ != nullptr)
+      cpus[runner_->cpu()].scheduler.ArmTimeout(runner_, deadline);
+  }
+  __atomic_store_n(&loaded_on_, kNowhere, __ATOMIC_RELEASE);
+}
+
+void Vcpu::EvictElsewhere(Cpu& cpu) {
+  for (;;) {
+    const uint32_t where = __atomic_load_n(&loaded_on_, __ATOMIC_ACQUIRE);
+    if (where == kNowhere || where == cpu.id) return;
+    Vcpu* nobody = nullptr;
+    if (__atomic_compare_exchange_n(&cpus[where].evict, &nobody, this, false, __ATOMIC_ACQ_REL,
+                                    __ATOMIC_RELAXED))
+      Poke(where);
+    // The other CPU may be waiting for us in the same way.
+    ServeEviction(cpu);
+    arch::Relax();
+  }
+}
+
+Status Vcpu::Sync(Cpu& cpu) {
+  if (guest_ == nullptr) return Status::kGone;
+  if (__atomic_load_n(&runner_, __ATOMIC_ACQUIRE) != nullptr) return Status::kBusy;
+  EvictElsewhere(cpu);
+  if (cpu.loaded == this) Unload(cpu);
+  return Status::kOk;
+}
+
+Status Vcpu::Translate(Cpu& cpu, uint64_t address, bool write, uint64_t pages) {
+  if (guest_ == nullptr) return Status::kGone;
+  if (pages == 0 || pages > VcpuState::kMaxTranslations) return Status::kBadArgument;
+  if (__atomic_load_n(&runner_, __ATOMIC_ACQUIRE) != nullptr) return Status::kBusy;
+  if (cpu.loaded != this) Load(cpu);
+  arch::TranslateForGuest(state_->el1, guest_->vttbr(), cpu.vttbr, address, write,
+                          state_->translation, static_cast<unsigned>(pages));
+  return Status::kOk;
+}
+
+void Vcpu::Abandon() {
+  LockGuard guard(lock_);
+  sleeping_ = false;
+  __atomic_store_n(&runner_, static_cast<Thread*>(nullptr), __ATOMIC_RELEASE);
+}
+
+void ServeEviction(Cpu& cpu) {
+  Vcpu* vcpu = __atomic_load_n(&cpu.evict, __ATOMIC_ACQUIRE);
+  if (vcpu == nullptr) return;
+  if (cpu.loaded == vcpu) {
+    vcpu->Pause(cpu);
+    vcpu->Unload(cpu);
+  }
+  __atomic_store_n(&cpu.evict, static_cast<Vcpu*>(nullptr), __ATOMIC_RELEASE);
+}
+
+}  // namespace pyrene

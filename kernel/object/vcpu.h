@@ -1,0 +1,116 @@
+// SPDX-License-Identifier: Apache-2.0
+//
+// Vcpu: a guest's CPU. A thread of its VMM runs it (vcpu_run): the two are one scheduling entity,
+// and an exit is a return from a system call. EL1 registers stay in the hardware until another vCPU
+// comes onto that CPU ("loaded").
+//
+// Lost wake-ups: `kicked_`, `timer_fired_` and `sleeping_` are guarded by lock_. Sleep() decides
+// under the lock that Kick() takes, so a kick comes either before, and the run returns at once, or
+// after, and finds the sleeper (tests/model/run_kick_wfi.pml).
+#pragma once
+
+#include <cstdint>
+
+#include "kernel/abi/status.h"
+#include "kernel/abi/syscall.h"
+#include "kernel/abi/vcpu_state.h"
+#include "kernel/arch/fp.h"
+#include "kernel/arch/frame.h"
+#include "kernel/lib/list.h"
+#include "kernel/lib/spinlock.h"
+#include "kernel/memory/layout.h"
+#include "kernel/object/memory_object.h"
+#include "kernel/object/object.h"
+
+namespace pyrene {
+
+class Domain;
+class Thread;
+struct Cpu;
+
+struct DomainVcpusTag {};
+
+class Vcpu final : public Object, public ListHook<DomainVcpusTag> {
+ public:
+  // The state page comes out of `payer`. The caller maps it.
+  [[nodiscard]] static Vcpu* Create(Account& payer, Domain& guest, uint64_t affinity);
+  // Structure lock.
+  ~Vcpu();
+  // Maps the state page at `address` in the VMM. Structure lock.
+  Status ShareState(Domain& vmm, uint64_t address);
+
+  VcpuState* state() const { return state_; }
+  Domain* guest() const { return guest_; }
+  void LeaveDomain();  // the guest domain ends: no run any more
+
+  // vcpu_run by `thread` on its CPU. kOk: thread.running is this and it is entered (or sleeps) on
+  // the way out of the kernel.
+  Status Run(Cpu& cpu, Thread& thread, uint64_t flags);
+  // Own CPU, thread.running is this: loads what is needed and enters. nullptr: it exits instead;
+  // the thread's frame has the reason.
+  Frame* Enter(Cpu& cpu, Thread& thread);
+  // Ends the run; the general registers are in the state page already.
+  void Exit(Cpu& cpu, Thread& thread, ExitReason reason);
+  // Out of the guest regime, the run goes on later: another thread comes.
+  void Pause(Cpu& cpu);
+
+  // A guest's exception that the VMM shall see. Own CPU.
+  void ExitForException(Cpu& cpu, Thread& thread, uint64_t esr);
+
+  void Kick();
+  // PPI 27 on the CPU where this vCPU is loaded.
+  void TimerInterrupt(Cpu& cpu);
+  // The thread that sleeps in its name is woken: by its deadline.
+  void SleepOver();
+  // PPI 25.
+  void MaintenanceInterrupt(Cpu& cpu, Thread& thread);
+  // The run ends because its thread does.
+  void Abandon();
+
+  // State in the page, nothing in the hardware. Waits for another CPU if need be.
+  Status Sync(Cpu& cpu);
+  Status Translate(Cpu& cpu, uint64_t address, bool write, uint64_t pages);
+
+  // Own CPU, service regime: hardware to page.
+  void Unload(Cpu& cpu);
+
+  FpState fp = {};
+
+ private:
+  explicit Vcpu(Account& payer, Domain& guest, VcpuState* state)
+      : Object(payer),
+        guest_(&guest),
+        state_(state),
+        page_(payer, PhysicalOf(state), 1, MemoryType::kRam) {}
+
+  void Load(Cpu& cpu);
+  void EvictElsewhere(Cpu& cpu);
+  bool WriteListRegisters();
+  void ReadListRegisters();
+  bool InjectTimer();
+  bool InterruptPending() const;
+  uint64_t SavedDeadline() const;
+
+  static constexpr uint32_t kNowhere = ~uint32_t{0};
+
+  Domain* guest_;
+  VcpuState* state_;
+  MemoryObject page_;         // knows where the state page is mapped, and unmaps it at the end
+  Thread* runner_ = nullptr;  // set by compare-and-exchange: who runs it
+  uint32_t loaded_on_ = kNowhere;
+
+  SpinLock lock_;
+  bool kicked_ = false;
+  bool timer_fired_ = false;  // PPI 27 was taken and is not yet injected
+  bool sleeping_ = false;
+
+  uint32_t hardware_lrs_ = 0;  // list registers that are not zero in the hardware
+
+  enum class Interface : uint8_t { kOff, kOn, kUnderflow };
+  Interface interface_ = Interface::kOff;  // GICH_HCR as set, while loaded
+};
+
+// Another CPU asked this one to bring a vCPU's state to memory.
+void ServeEviction(Cpu& cpu);
+
+}  // namespace pyrene

@@ -1,0 +1,176 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "kernel/sched/entry.h"
+
+#include "kernel/abi/syscall.h"
+#include "kernel/arch/barrier.h"
+#include "kernel/arch/gic.h"
+#include "kernel/arch/sysreg.h"
+#include "kernel/log/log.h"
+#include "kernel/log/panic.h"
+#include "kernel/object/domain.h"
+#include "kernel/object/irq.h"
+#include "kernel/object/thread.h"
+#include "kernel/object/vcpu.h"
+#include "kernel/sched/fp_switch.h"
+#include "kernel/syscall/dispatch.h"
+
+namespace pyrene {
+namespace {
+
+namespace gic = arch::gic;
+using arch::ExceptionClass;
+
+constexpr uint64_t kSvcImmediateMask = 0xffff;
+
+void TakeInterrupt(Cpu& cpu) {
+  const uint32_t iar = gic::Acknowledge();
+  const uint32_t intid = iar & list_register::kIntidMask;
+  if (intid >= gic::kSpurious) return;
+  gic::DropPriority(iar);
+  if (intid >= gic::kFirstSpi) {
+    if (!Irq::Fired(iar)) {
+      gic::Disable(intid);
+      gic::Deactivate(iar);
+    }
+    return;
+  }
+  switch (intid) {
+    case gic::kPokeSgi:
+      __atomic_store_n(&cpu.quiesce_ack, __atomic_load_n(&cpu.quiesce_wanted, __ATOMIC_ACQUIRE),
+                       __ATOMIC_RELEASE);
+      ServeEviction(cpu);
+      cpu.scheduler.WantReschedule();
+      break;
+    case gic::kHypervisorTimerPpi:
+      cpu.scheduler.TimerInterrupt();
+      // The line is a level: off, or armed for later, before it is deactivated.
+      cpu.scheduler.ProgramTimer();
+      break;
+    case gic::kVirtualTimerPpi:
+      if (cpu.loaded != nullptr) cpu.loaded->TimerInterrupt(cpu);
+      break;
+    case gic::kMaintenancePpi:
+      if (cpu.guest_regime) cpu.current->running->MaintenanceInterrupt(cpu, *cpu.current);
+      break;
+    default:
+      break;
+  }
+  gic::Deactivate(iar);
+}
+
+// Until a thread is ready. Interrupts stay masked in PSTATE: WFI ends all the same, and they are
+// taken by hand.
+Thread* Idle(Cpu& cpu) {
+  Thread* next;
+  cpu.current = nullptr;
+  do {
+    cpu.scheduler.ProgramTimer();
+    __atomic_store_n(&cpu.idle, true, __ATOMIC_SEQ_CST);
+    // A wake-up between Pick and here has sent an interrupt, which ends the WFI at once.
+    arch::WaitForInterrupt();
+    __atomic_store_n(&cpu.idle, false, __ATOMIC_SEQ_CST);
+    TakeInterrupt(cpu);
+    next = cpu.scheduler.Pick(nullptr);
+  } while (next == nullptr);
+  return next;
+}
+
+void SwitchTo(Cpu& cpu, Thread* next) {
+  Thread* previous = cpu.current;
+  if (previous != next && cpu.guest_regime) cpu.loaded->Pause(cpu);
+  __atomic_store_n(&cpu.current, next, __ATOMIC_RELEASE);
+}
+
+void LoadService(Cpu& cpu, Thread& thread) {
+  if (cpu.el0 != &thread) {
+    if (cpu.el0 != nullptr) {
+      cpu.el0->sp_el0 = PYRENE_READ_SYSREG(sp_el0);
+      cpu.el0->tpidr_el0 = PYRENE_READ_SYSREG(tpidr_el0);
+    }
+    PYRENE_WRITE_SYSREG(sp_el0, thread.sp_el0);
+    PYRENE_WRITE_SYSREG(tpidr_el0, thread.tpidr_el0);
+    cpu.el0 = &thread;
+  }
+  const uint64_t vttbr = thread.domain()->vttbr();
+  if (cpu.vttbr != vttbr) {
+    PYRENE_WRITE_SYSREG(vttbr_el2, vttbr);
+    cpu.vttbr = cpu.service_vttbr = vttbr;
+  }
+  TrapFpUnlessOwned(cpu, thread.fp);
+}
+
+}  // namespace
+
+Frame* Resume(Cpu& cpu) {
+  for (;;) {
+    Thread* thread = cpu.current;
+    if (thread == nullptr || cpu.scheduler.reschedule_wanted()) [[unlikely]] {
+      Thread* next = cpu.scheduler.Pick(thread);
+      if (next == nullptr) {
+        if (cpu.guest_regime) cpu.loaded->Pause(cpu);
+        next = Idle(cpu);
+      }
+      SwitchTo(cpu, next);
+      cpu.scheduler.ProgramTimer();
+      thread = next;
+    }
+    if (thread->running != nullptr) {
+      if (Frame* frame = thread->running->Enter(cpu, *thread)) return frame;
+    }
+    LoadService(cpu, *thread);
+    Frame& frame = thread->frame();
+    PYRENE_WRITE_SYSREG(elr_el2, frame.pc);
+    PYRENE_WRITE_SYSREG(spsr_el2, frame.pstate);
+    return &frame;
+  }
+}
+
+Frame* HandleSynchronous(Cpu* cpu) {
+  Thread& thread = *cpu->current;
+  const uint64_t esr = PYRENE_READ_SYSREG(esr_el2);
+  const ExceptionClass exception = arch::ClassOf(esr);
+  if (Vcpu* vcpu = thread.running) {
+    if (exception == ExceptionClass::kFp) {
+      TakeFp(*cpu, vcpu->fp);
+    } else {
+      vcpu->ExitForException(*cpu, thread, esr);
+    }
+    return Resume(*cpu);
+  }
+  switch (exception) {
+    case ExceptionClass::kSvc64:
+      switch (esr & kSvcImmediateMask) {
+        case kSvcNative:
+          DispatchSyscall(*cpu, thread);
+          return Resume(*cpu);
+        case kSvcUpcallReturn:
+          if (thread.ReturnFromUpcall() == Status::kOk) return Resume(*cpu);
+          break;
+        default:
+          if (thread.Upcall(esr, 0)) return Resume(*cpu);
+          break;
+      }
+      break;
+    case ExceptionClass::kFp:
+      TakeFp(*cpu, thread.fp);
+      return Resume(*cpu);
+    default:
+      // Stage 1 is off: FAR_EL2 is the address, and HPFAR_EL2 may be stale for some DFSC.
+      if (thread.Upcall(esr, PYRENE_READ_SYSREG(far_el2))) return Resume(*cpu);
+      break;
+  }
+  thread.Fault(esr, PYRENE_READ_SYSREG(far_el2));
+  return Resume(*cpu);
+}
+
+Frame* HandleInterrupt(Cpu* cpu) {
+  TakeInterrupt(*cpu);
+  return Resume(*cpu);
+}
+
+void HandleSError(Cpu* cpu) {
+  // Not attributable to an instruction: the system's state is unknown.
+  Panic("SError taken on CPU %u, ESR 0x%lx", cpu->id, PYRENE_READ_SYSREG(esr_el2));
+}
+
+}  // namespace pyrene

@@ -1,0 +1,40 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "kernel/sched/fp_switch.h"
+
+#include "kernel/arch/barrier.h"
+#include "kernel/arch/fp.h"
+
+namespace pyrene {
+namespace {
+
+void Untrap(Cpu& cpu) {
+  PYRENE_WRITE_SYSREG(cptr_el2, arch::kCptrRes1);
+  arch::Isb();
+  cpu.fp_trapped = false;
+}
+
+}  // namespace
+
+void TakeFp(Cpu& cpu, FpState& state) {
+  Untrap(cpu);
+  if (cpu.fp_owner == &state) return;
+  if (cpu.fp_owner != nullptr) SaveFp(cpu.fp_owner);
+  LoadFp(&state);
+  cpu.fp_owner = &state;
+}
+
+void ReleaseFp(Cpu& cpu) {
+  if (cpu.fp_owner == nullptr) return;
+  Untrap(cpu);
+  SaveFp(cpu.fp_owner);
+  cpu.fp_owner = nullptr;
+}
+
+void ForgetFp(const FpState& state) {
+  for (Cpu& cpu : cpus) {
+    // Its thread or vCPU does not run, so that CPU cannot be switching to or from it now.
+    if (cpu.fp_owner == &state) cpu.fp_owner = nullptr;
+  }
+}
+
+}  // namespace pyrene

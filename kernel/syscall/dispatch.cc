@@ -1,0 +1,129 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "kernel/syscall/dispatch.h"
+
+#include "kernel/abi/syscall.h"
+#include "kernel/object/domain.h"
+#include "kernel/object/thread.h"
+#include "kernel/sched/cpu.h"
+
+namespace pyrene {
+namespace {
+
+constexpr uint64_t kInstructionBytes = 4;
+
+Handler HandlerOf(uint64_t number) {
+  switch (static_cast<Syscall>(number)) {
+    case Syscall::kCapCopy:
+      return CapCopy;
+    case Syscall::kCapDelete:
+      return CapDelete;
+    case Syscall::kCapRevoke:
+      return CapRevoke;
+    case Syscall::kCapInspect:
+      return CapInspect;
+    case Syscall::kDomainCreate:
+      return DomainCreate;
+    case Syscall::kDomainMap:
+      return DomainMap;
+    case Syscall::kDomainUnmap:
+      return DomainUnmap;
+    case Syscall::kDomainReset:
+      return DomainReset;
+    case Syscall::kDomainAccount:
+      return DomainAccount;
+    case Syscall::kDomainSupervise:
+      return DomainSupervise;
+    case Syscall::kDomainFault:
+      return DomainFault;
+    case Syscall::kThreadCreate:
+      return ThreadCreate;
+    case Syscall::kThreadStart:
+      return ThreadStart;
+    case Syscall::kThreadStop:
+      return ThreadStop;
+    case Syscall::kThreadSet:
+      return ThreadSet;
+    case Syscall::kThreadInfo:
+      return ThreadInfo;
+    case Syscall::kThreadExit:
+      return ThreadExit;
+    case Syscall::kThreadYield:
+      return ThreadYield;
+    case Syscall::kUpcallSet:
+      return UpcallSet;
+    case Syscall::kUpcallInfo:
+      return UpcallInfoGet;
+    case Syscall::kUpcallMove:
+      return UpcallMove;
+    case Syscall::kVcpuCreate:
+      return VcpuCreate;
+    case Syscall::kVcpuRun:
+      return VcpuRun;
+    case Syscall::kVcpuKick:
+      return VcpuKick;
+    case Syscall::kVcpuSync:
+      return VcpuSync;
+    case Syscall::kVcpuTranslate:
+      return VcpuTranslate;
+    case Syscall::kMemoryDerive:
+      return MemoryDerive;
+    case Syscall::kMemoryInfo:
+      return MemoryInfo;
+    case Syscall::kNotificationCreate:
+      return NotificationCreate;
+    case Syscall::kNotificationSignal:
+      return NotificationSignal;
+    case Syscall::kNotificationWait:
+      return NotificationWait;
+    case Syscall::kIrqDerive:
+      return IrqDerive;
+    case Syscall::kIrqBind:
+      return IrqBind;
+    case Syscall::kIrqAcknowledge:
+      return IrqAcknowledge;
+    case Syscall::kSystemOff:
+      return SystemOff;
+    case Syscall::kSystemReset:
+      return SystemReset;
+    default:
+      return nullptr;
+  }
+}
+
+}  // namespace
+
+uint64_t Call::Argument(unsigned index) const { return thread.frame().x[index]; }
+void Call::Result(unsigned index, uint64_t value) { thread.frame().x[index] = value; }
+
+Status LookUp(Domain& domain, uint64_t index, ObjectType type, Rights rights, uint64_t& word) {
+  const Slot* slot = domain.caps().Find(index);
+  word = slot == nullptr ? 0 : slot->Load();
+  const ObjectType found = Slot::TypeOf(word);
+  if (found == ObjectType::kNone) return Status::kBadCap;
+  if (found != type) return Status::kBadType;
+  if ((Slot::RightsOf(word) & rights) != rights) return Status::kNoRight;
+  return Status::kOk;
+}
+
+void DispatchSyscall(Cpu& cpu, Thread& thread) {
+  Frame& frame = thread.frame();
+  if (frame.x[8] == static_cast<uint64_t>(Syscall::kVcpuRun)) [[likely]] {
+    // The way of every guest exit: not through the table.
+    Call call{cpu, thread, *thread.domain()};
+    const Status status = VcpuRun(call);
+    if (status != kAnswered) thread.SetResult(status);
+    return;
+  }
+  const Handler handler = HandlerOf(frame.x[8]);
+  if (handler == nullptr) return thread.SetResult(Status::kBadCall);
+  Call call{cpu, thread, *thread.domain()};
+  const Status status = handler(call);
+  if (cpu.current != &thread) return;  // it destroyed itself
+  if (status == kRestart) {
+    frame.pc -= kInstructionBytes;
+  } else if (status != kAnswered) {
+    thread.SetResult(status);
+  }
+}
+
+}  // namespace pyrene

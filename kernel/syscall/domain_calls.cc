@@ -1,0 +1,103 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "kernel/cap/derivation.h"
+#include "kernel/object/domain.h"
+#include "kernel/object/memory_object.h"
+#include "kernel/object/notification.h"
+#include "kernel/object/thread.h"
+#include "kernel/sched/structure_lock.h"
+#include "kernel/syscall/dispatch.h"
+
+namespace pyrene {
+namespace {
+
+Status ControlledDomain(Call& call, Domain*& domain) {
+  return Find(call, call.Argument(0), ObjectType::kDomain, rights::kControl, domain);
+}
+
+}  // namespace
+
+Status DomainCreate(Call& call) {
+  StructureLock lock;
+  if (!lock.held()) return kRestart;
+  Slot* slot;
+  if (Status s = call.domain.caps().Reserve(call.domain.account(), call.Argument(0), slot);
+      s != Status::kOk)
+    return s;
+  Status status;
+  Domain* domain = Domain::Create(status, call.domain.account(), call.Argument(1));
+  if (status != Status::kOk) return status;
+  Insert(*slot, nullptr, Slot::Pack(domain, ObjectType::kDomain, rights::kAll, true), 0);
+  call.Result(1, domain->id());
+  return Status::kOk;
+}
+
+Status DomainMap(Call& call) {
+  Domain* domain;
+  if (Status s = ControlledDomain(call, domain); s != Status::kOk) return s;
+  const auto wanted =
+      static_cast<Rights>(call.Argument(5) & (rights::kRead | rights::kWrite | rights::kExecute));
+  MemoryObject* memory;
+  if (Status s = Find(call, call.Argument(1), ObjectType::kMemory, wanted, memory);
+      s != Status::kOk)
+    return s;
+  StructureLock lock;
+  if (!lock.held()) return kRestart;
+  if (domain->dying()) return Status::kGone;
+  return domain->Map(*memory, call.Argument(2), call.Argument(3), call.Argument(4), wanted);
+}
+
+Status DomainUnmap(Call& call) {
+  Domain* domain;
+  if (Status s = ControlledDomain(call, domain); s != Status::kOk) return s;
+  StructureLock lock;
+  if (!lock.held()) return kRestart;
+  return domain->Unmap(call.Argument(1), call.Argument(2));
+}
+
+Status DomainReset(Call& call) {
+  Domain* domain;
+  if (Status s = ControlledDomain(call, domain); s != Status::kOk) return s;
+  StructureLock lock;
+  if (!lock.held()) return kRestart;
+  domain->UnmapAll();
+  return Status::kOk;
+}
+
+Status DomainAccount(Call& call) {
+  Domain* domain;
+  if (Status s = ControlledDomain(call, domain); s != Status::kOk) return s;
+  StructureLock lock;
+  if (!lock.held()) return kRestart;
+  call.Result(1, domain->account().quota());
+  call.Result(2, domain->account().used());
+  call.Result(3, domain->cpu_time());
+  return Status::kOk;
+}
+
+Status DomainSupervise(Call& call) {
+  Domain* domain;
+  if (Status s = ControlledDomain(call, domain); s != Status::kOk) return s;
+  Notification* notification;
+  if (Status s =
+          Find(call, call.Argument(1), ObjectType::kNotification, rights::kSignal, notification);
+      s != Status::kOk)
+    return s;
+  StructureLock lock;
+  if (!lock.held()) return kRestart;
+  domain->supervisor().Bind(notification, call.Argument(2));
+  return Status::kOk;
+}
+
+Status DomainFault(Call& call) {
+  Domain* domain;
+  if (Status s = ControlledDomain(call, domain); s != Status::kOk) return s;
+  const FaultReport report = domain->TakeReport();
+  call.Result(1, static_cast<uint64_t>(report.kind));
+  call.Result(2, report.thread);
+  call.Result(3, report.esr);
+  call.Result(4, report.far);
+  call.Result(5, report.pc);
+  return Status::kOk;
+}
+
+}  // namespace pyrene

@@ -1,0 +1,26 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "kernel/arch/psci.h"
+#include "kernel/object/domain.h"
+#include "kernel/syscall/dispatch.h"
+
+namespace pyrene {
+
+Status SystemOff(Call& call) {
+  uint64_t word;
+  if (Status s =
+          LookUp(call.domain, call.Argument(0), ObjectType::kFirmware, rights::kControl, word);
+      s != Status::kOk)
+    return s;
+  return arch::psci::SystemOff();
+}
+
+Status SystemReset(Call& call) {
+  uint64_t word;
+  if (Status s =
+          LookUp(call.domain, call.Argument(0), ObjectType::kFirmware, rights::kControl, word);
+      s != Status::kOk)
+    return s;
+  return arch::psci::SystemReset();
+}
+
+}  // namespace pyrene

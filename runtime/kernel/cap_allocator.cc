@@ -1,0 +1,51 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "runtime/kernel/cap_allocator.h"
+
+namespace pyrene::runtime {
+namespace {
+
+constinit CapAllocator caps;
+
+}  // namespace
+
+CapAllocator& Caps() { return caps; }
+
+void CapAllocator::Initialize(CapIndex first_free) {
+  for (unsigned w = 0; w < kWords; ++w) {
+    const CapIndex base = w * 64;
+    uint64_t mask = 0;
+    if (first_free >= base + 64) {
+      mask = ~uint64_t{0};
+    } else if (first_free > base) {
+      mask = (uint64_t{1} << (first_free - base)) - 1;
+    }
+    used_[w].store(mask, std::memory_order_relaxed);
+  }
+  used_[0].fetch_or(1, std::memory_order_relaxed);  // kNullCap
+}
+
+CapIndex CapAllocator::Allocate() {
+  for (unsigned w = 0; w < kWords; ++w) {
+    uint64_t old = used_[w].load(std::memory_order_relaxed);
+    while (~old != 0) {
+      const unsigned bit = static_cast<unsigned>(__builtin_ctzll(~old));
+      if (used_[w].compare_exchange_weak(old, old | uint64_t{1} << bit, std::memory_order_acquire)) {
+        return w * 64 + bit;
+      }
+    }
+  }
+  return kNullCap;
+}
+
+void CapAllocator::Free(CapIndex index) {
+  if (index == kNullCap || index >= kMaxCaps) return;
+  used_[index / 64].fetch_and(~(uint64_t{1} << index % 64), std::memory_order_release);
+}
+
+bool CapAllocator::Take(CapIndex index) {
+  if (index == kNullCap || index >= kMaxCaps) return false;
+  const uint64_t bit = uint64_t{1} << index % 64;
+  return (used_[index / 64].fetch_or(bit, std::memory_order_acquire) & bit) == 0;
+}
+
+}  // namespace pyrene::runtime

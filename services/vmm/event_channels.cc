@@ -1,0 +1,237 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "services/vmm/event_channels.h"
+
+#include <bit>
+#include <mutex>
+
+namespace pyrene::vmm {
+namespace {
+
+bool IsPerVcpu(uint32_t virq) {
+  return virq == xen::kVirqTimer || virq == xen::kVirqDebug || virq == xen::kVirqXenoprof;
+}
+
+}  // namespace
+
+EventChannels::EventChannels(Host& host, Vgic& vgic, Vcpu* vcpus, uint32_t vcpu_count,
+                             uint16_t domid, xen::SharedInfo* shared, uint32_t limit)
+    : host_(host),
+      vgic_(vgic),
+      vcpus_(vcpus),
+      vcpu_count_(vcpu_count),
+      domid_(domid),
+      shared_(shared),
+      limit_(limit < xen::kPorts ? limit : xen::kPorts - 1) {
+  Reset();
+}
+
+void EventChannels::Reset() {
+  std::lock_guard lock(mutex_);
+  for (auto& port : ports_) port.store(0, std::memory_order_relaxed);
+  for (auto& row : virq_ports_) {
+    for (uint16_t& port : row) port = 0;
+  }
+  lowest_free_ = 1;
+  polling_ = 0;
+  for (uint32_t i = 0; i < vcpu_count_; ++i) {
+    vcpus_[i].info = i == 0 ? &shared_->vcpu_info[0] : nullptr;
+    vcpus_[i].info_registered = false;
+  }
+}
+
+uint32_t EventChannels::FreePort() {
+  for (uint32_t port = lowest_free_; port <= limit_; ++port) {
+    if (State(ports_[port].load(std::memory_order_relaxed)) == xen::kPortClosed) {
+      lowest_free_ = port + 1;
+      return port;
+    }
+  }
+  lowest_free_ = limit_ + 1;
+  return 0;
+}
+
+uint32_t EventChannels::AllocateForService(uint16_t domid, ServiceEnd end) {
+  std::lock_guard lock(mutex_);
+  const uint32_t port = FreePort();
+  if (port != 0) ports_[port].store(ServiceWord(0, domid, end), std::memory_order_release);
+  return port;
+}
+
+bool EventChannels::BindService(uint32_t port, uint16_t domid, ServiceEnd end) {
+  if (port >= xen::kPorts) return false;
+  {
+    std::lock_guard lock(mutex_);
+    const uint64_t word = ports_[port].load(std::memory_order_relaxed);
+    if (State(word) != xen::kPortUnbound || RemoteDomid(word) != domid || domid == domid_) {
+      return false;
+    }
+    ports_[port].store(ServiceWord(NotifyVcpu(word), domid, end), std::memory_order_release);
+  }
+  host_.NotifyService(end);
+  return true;
+}
+
+bool EventChannels::UnbindService(uint32_t port, uint16_t domid) {
+  if (port >= xen::kPorts) return false;
+  std::lock_guard lock(mutex_);
+  const uint64_t word = ports_[port].load(std::memory_order_relaxed);
+  if (!IsService(word) || RemoteDomid(word) != domid) return false;
+  ports_[port].store(Word(xen::kPortUnbound, NotifyVcpu(word), domid, 0),
+                     std::memory_order_release);
+  return true;
+}
+
+bool EventChannels::RaiseFromService(uint32_t port, uint16_t domid) {
+  if (port >= xen::kPorts) return false;
+  const uint64_t word = ports_[port].load(std::memory_order_acquire);
+  if (!IsService(word) || RemoteDomid(word) != domid) return false;
+  SetPending(port, NotifyVcpu(word), nullptr);
+  return true;
+}
+
+void EventChannels::RaiseVirq(uint32_t virq, uint32_t vcpu) {
+  if (virq >= xen::kVirqs || vcpu >= vcpu_count_) return;
+  std::lock_guard lock(mutex_);
+  const uint32_t port = virq_ports_[vcpu][virq];
+  if (port == 0) return;
+  SetPending(port, NotifyVcpu(ports_[port].load(std::memory_order_relaxed)), nullptr);
+}
+
+int64_t EventChannels::AllocUnbound(uint16_t remote, uint32_t* port) {
+  std::lock_guard lock(mutex_);
+  *port = FreePort();
+  if (*port == 0) return -xen::kEnospc;
+  const uint16_t domid = remote == xen::kDomidSelf ? domid_ : remote;
+  ports_[*port].store(Word(xen::kPortUnbound, 0, domid, 0), std::memory_order_release);
+  return 0;
+}
+
+int64_t EventChannels::BindLoopback(Vcpu& current, uint32_t remote_port, uint32_t* port) {
+  if (remote_port >= xen::kPorts) return -xen::kEinval;
+  std::lock_guard lock(mutex_);
+  const uint64_t remote = ports_[remote_port].load(std::memory_order_relaxed);
+  if (State(remote) != xen::kPortUnbound || RemoteDomid(remote) != domid_) return -xen::kEinval;
+  *port = FreePort();
+  if (*port == 0) return -xen::kEnospc;
+  ports_[*port].store(Word(xen::kPortInterdomain, 0, domid_, remote_port),
+                      std::memory_order_release);
+  ports_[remote_port].store(Word(xen::kPortInterdomain, NotifyVcpu(remote), domid_, *port),
+                            std::memory_order_release);
+  // What was sent to the unbound port before now was dropped: the new end looks once.
+  SetPending(*port, 0, &current);
+  return 0;
+}
+
+int64_t EventChannels::BindVirq(uint32_t virq, uint32_t vcpu, uint32_t* port) {
+  if (virq >= xen::kVirqs) return -xen::kEinval;
+  if (!IsPerVcpu(virq) && vcpu != 0) return -xen::kEinval;
+  if (vcpu >= vcpu_count_) return -xen::kEnoent;
+  // The other VIRQs tell a control domain about the machine, which no guest is.
+  if (!IsPerVcpu(virq)) return -xen::kEbusy;
+  std::lock_guard lock(mutex_);
+  if (virq_ports_[vcpu][virq] != 0) return -xen::kEexist;
+  *port = FreePort();
+  if (*port == 0) return -xen::kEnospc;
+  ports_[*port].store(Word(xen::kPortVirq, vcpu, domid_, virq), std::memory_order_release);
+  virq_ports_[vcpu][virq] = static_cast<uint16_t>(*port);
+  return 0;
+}
+
+int64_t EventChannels::BindIpi(uint32_t vcpu, uint32_t* port) {
+  if (vcpu >= vcpu_count_) return -xen::kEnoent;
+  std::lock_guard lock(mutex_);
+  *port = FreePort();
+  if (*port == 0) return -xen::kEnospc;
+  ports_[*port].store(Word(xen::kPortIpi, vcpu, domid_, 0), std::memory_order_release);
+  return 0;
+}
+
+int64_t EventChannels::BindVcpu(uint32_t port, uint32_t vcpu) {
+  if (vcpu >= vcpu_count_) return -xen::kEnoent;
+  if (port >= xen::kPorts) return -xen::kEinval;
+  std::lock_guard lock(mutex_);
+  const uint64_t word = ports_[port].load(std::memory_order_relaxed);
+  if (State(word) != xen::kPortUnbound && State(word) != xen::kPortInterdomain)
+    return -xen::kEinval;
+  ports_[port].store((word & ~uint64_t{0xff00}) | uint64_t{vcpu} << 8, std::memory_order_release);
+  return 0;
+}
+
+void EventChannels::CloseLocked(uint32_t port) {
+  const uint64_t word = ports_[port].load(std::memory_order_relaxed);
+  switch (State(word)) {
+    case xen::kPortInterdomain:
+      if (IsService(word)) {
+        host_.ServicePortClosed(port, End(word));
+      } else {
+        const uint32_t peer = RemotePort(word);
+        const uint32_t vcpu = NotifyVcpu(ports_[peer].load(std::memory_order_relaxed));
+        ports_[peer].store(Word(xen::kPortUnbound, vcpu, domid_, 0), std::memory_order_release);
+      }
+      break;
+    case xen::kPortVirq:
+      virq_ports_[NotifyVcpu(word)][RemotePort(word)] = 0;
+      break;
+    default:
+      break;
+  }
+  ports_[port].store(0, std::memory_order_release);
+  GuestFetchAnd(&shared_->evtchn_pending[port / 64], ~(uint64_t{1} << (port % 64)));
+  if (port < lowest_free_) lowest_free_ = port;
+}
+
+int64_t EventChannels::Close(uint32_t port) {
+  if (port >= xen::kPorts) return -xen::kEinval;
+  std::lock_guard lock(mutex_);
+  if (State(ports_[port].load(std::memory_order_relaxed)) == xen::kPortClosed) return -xen::kEinval;
+  CloseLocked(port);
+  return 0;
+}
+
+void EventChannels::CloseAll() {
+  std::lock_guard lock(mutex_);
+  for (uint32_t port = 1; port <= limit_; ++port) {
+    if (State(ports_[port].load(std::memory_order_relaxed)) != xen::kPortClosed) CloseLocked(port);
+  }
+}
+
+int64_t EventChannels::Status(xen::EvtchnStatus* status) {
+  if (status->port == 0 || status->port > limit_) return -xen::kEinval;
+  const uint64_t word = ports_[status->port].load(std::memory_order_acquire);
+  status->status = State(word);
+  status->vcpu = NotifyVcpu(word);
+  status->u0 = status->u1 = 0;
+  switch (State(word)) {
+    case xen::kPortUnbound:
+      status->u0 = RemoteDomid(word);
+      break;
+    case xen::kPortInterdomain:
+      status->u0 = RemoteDomid(word);
+      // A service's end has no port number; its bit serves as one.
+      status->u1 = IsService(word) ? End(word).bit : RemotePort(word);
+      break;
+    case xen::kPortVirq:
+      status->u0 = RemotePort(word);
+      break;
+    default:
+      break;
+  }
+  return 0;
+}
+
+bool EventChannels::RegisterInfo(Vcpu& target, xen::VcpuInfo* info, const Vcpu* current) {
+  if (target.info_registered.exchange(true)) return false;
+  target.info.store(info);                                               // R1
+  __atomic_store_n(&info->pending_sel, ~uint64_t{0}, __ATOMIC_SEQ_CST);  // R2
+  GuestExchange(&info->upcall_pending, 1);
+  vgic_.Raise(target, xen::kUpcallPpi, current);
+  return true;
+}
+
+void EventChannels::WakePollers() {
+  for (uint32_t left = polling_.exchange(0); left != 0; left &= left - 1) {
+    host_.Kick(std::countr_zero(left));
+  }
+}
+
+}  // namespace pyrene::vmm

@@ -1,0 +1,182 @@
+// SPDX-License-Identifier: Apache-2.0
+//
+// Event channels of one guest, 2-level interface (ABI 3): the ports' table and the delivery of
+// events.
+//
+// Other ends of a port: another port of the same guest (interdomain with oneself), the guest's own
+// vCPU (IPI, VIRQ), or a service.
+//
+// Threads. Sending and raising read a port's word once and take no lock. Whatever changes the table
+// holds mutex_. So an event can be raised on a port that is closed at that moment: its pending bit
+// is then seen by the next user of the port as one event too many, which guests must and do
+// tolerate; nobody but this guest sees it.
+//
+// Delivery of port p, word w = p/64, to vCPU v (all steps are atomic, sequentially consistent;
+// guest_word.h):
+//   1  pending[p] |= 1; stop if it was set (someone else is at steps 2 to 5, or the guest has not
+//   looked yet) 2  stop if mask[p] is set (the guest unmasks by EVTCHNOP_unmask, which goes on at
+//   3) 3  v.pending_sel |= bit w; stop if it was set 4  v.upcall_pending = 1; stop if it was set 5
+//   PPI 31 at v: latched, and the vCPU leaves WFI
+// Guest: G1 upcall_pending = 0, G2 sel = exchange(pending_sel, 0), G3 for each word of sel handle
+// pending & ~mask; loop while upcall_pending. Race 1: step 3 finds the bit set by an earlier event
+// whose sender has not reached step 4: that sender's step 4 and 5 come, and G3 reads
+//   pending after step 1.
+// Race 2: step 4 finds 1: G1 of this upcall is still to come, and G2 follows it, so bit w is seen.
+// Race 3 (register_vcpu_info by another thread): R1 v.info = new place, R2 pending_sel = ~0,
+// upcall_pending = 1, PPI 31. A sender that
+//   loaded the old place (or none) did step 1 before R1, so the guest's scan of all words after R2
+//   finds the port.
+// Race 4 (SCHEDOP_poll): P1 polling |= own bit, P2 look at the ports' pending bits, P3 block.
+// Sender: step 1, then reads polling. Either P2 sees
+//   step 1, or the sender sees P1 and kicks, and the kick is sticky.
+#pragma once
+
+#include <atomic>
+#include <cstdint>
+
+#include "services/vmm/guest_word.h"
+#include "services/vmm/host.h"
+#include "services/vmm/mutex.h"
+#include "services/vmm/vgic.h"
+#include "services/vmm/xen_interface.h"
+
+namespace pyrene::vmm {
+
+class EventChannels {
+ public:
+  // `shared` is the shared_info page for the guest's life. `limit`: highest port number that may be
+  // allocated (xl: 1023).
+  EventChannels(Host& host, Vgic& vgic, Vcpu* vcpus, uint32_t vcpu_count, uint16_t domid,
+                xen::SharedInfo* shared, uint32_t limit);
+
+  // All ports closed, vCPU 0's record in shared_info, nobody registered. No vCPU runs; the caller
+  // has zeroed shared_info.
+  void Reset();
+
+  // ---- for services; event thread, or whoever handles their requests ----
+  // A port whose other end is a service from the start (console, xenstore). 0: no port free.
+  uint32_t AllocateForService(uint16_t domid, ServiceEnd end);
+  // The service `domid` binds a port that the guest allocated for it. The service is signalled
+  // once, in case the guest sent before. False: that port is not unbound for `domid`.
+  bool BindService(uint32_t port, uint16_t domid, ServiceEnd end);
+  // The service's end goes away; the port is unbound for `domid` again. False: not bound to it.
+  bool UnbindService(uint32_t port, uint16_t domid);
+  // An event from the service `domid` to the guest. False: the port is not bound to that service
+  // (the guest may have closed it).
+  bool RaiseFromService(uint32_t port, uint16_t domid);
+  void RaiseVirq(uint32_t virq, uint32_t vcpu);
+
+  // ---- for the guest; own thread of `current`. Negative errno, or 0 ----
+  int64_t AllocUnbound(uint16_t remote, uint32_t* port);
+  int64_t BindLoopback(Vcpu& current, uint32_t remote_port, uint32_t* port);
+  int64_t BindVirq(uint32_t virq, uint32_t vcpu, uint32_t* port);
+  int64_t BindIpi(uint32_t vcpu, uint32_t* port);
+  int64_t BindVcpu(uint32_t port, uint32_t vcpu);
+  int64_t Close(uint32_t port);
+  int64_t Status(xen::EvtchnStatus* status);
+  void CloseAll();
+
+  int64_t Send(Vcpu& current, uint32_t port) {
+    if (port >= xen::kPorts) return -xen::kEinval;
+    const uint64_t word = ports_[port].load(std::memory_order_acquire);
+    switch (State(word)) {
+      case xen::kPortInterdomain:
+        if (IsService(word)) {
+          host_.NotifyService(End(word));
+        } else {
+          const uint32_t peer = RemotePort(word);
+          SetPending(peer, NotifyVcpu(ports_[peer].load(std::memory_order_acquire)), &current);
+        }
+        return 0;
+      case xen::kPortIpi:
+        SetPending(port, NotifyVcpu(word), &current);
+        return 0;
+      case xen::kPortUnbound:
+        return 0;
+      default:
+        return -xen::kEinval;
+    }
+  }
+
+  int64_t Unmask(Vcpu& current, uint32_t port) {
+    if (port >= xen::kPorts) return -xen::kEinval;
+    const uint32_t w = port / 64;
+    const uint64_t bit = uint64_t{1} << (port % 64);
+    if ((GuestFetchAnd(&shared_->evtchn_mask[w], ~bit) & bit) != 0 &&
+        (GuestLoad(&shared_->evtchn_pending[w]) & bit) != 0) {
+      Notify(NotifyVcpu(ports_[port].load(std::memory_order_acquire)), w, &current);
+    }
+    return 0;
+  }
+
+  // vCPU's place for upcalls: VCPUOP_register_vcpu_info, from then on for good. False: it has one
+  // already.
+  bool RegisterInfo(Vcpu& target, xen::VcpuInfo* info, const Vcpu* current);
+
+  // SCHEDOP_poll: marks the vCPU (P1). The caller then looks with IsPending (P2) and blocks (P3).
+  void StartPolling(const Vcpu& vcpu) { polling_.fetch_or(1u << vcpu.index); }
+  void StopPolling(const Vcpu& vcpu) { polling_.fetch_and(~(1u << vcpu.index)); }
+  bool IsPending(uint32_t port) const {
+    return (GuestLoad(&shared_->evtchn_pending[port / 64]) >> (port % 64) & 1) != 0;
+  }
+
+ private:
+  // A port's word: state 2:0, service 3, vCPU to notify 15:8, domid of the other end 31:16, and in
+  // 47:32 the other port, the VIRQ or the service's index, in 63:48 the service's bit.
+  static constexpr uint64_t kService = 8;
+  static uint32_t State(uint64_t word) { return word & 7; }
+  static bool IsService(uint64_t word) { return (word & kService) != 0; }
+  static uint32_t NotifyVcpu(uint64_t word) { return word >> 8 & 0xff; }
+  static uint16_t RemoteDomid(uint64_t word) { return static_cast<uint16_t>(word >> 16); }
+  static uint32_t RemotePort(uint64_t word) { return word >> 32 & 0xffff; }
+  static ServiceEnd End(uint64_t word) {
+    return {static_cast<uint16_t>(word >> 32), static_cast<uint16_t>(word >> 48)};
+  }
+  static uint64_t Word(uint32_t state, uint32_t vcpu, uint16_t domid, uint64_t rest) {
+    return state | uint64_t{vcpu} << 8 | uint64_t{domid} << 16 | rest << 32;
+  }
+  static uint64_t ServiceWord(uint32_t vcpu, uint16_t domid, ServiceEnd end) {
+    return Word(xen::kPortInterdomain, vcpu, domid, end.service | uint64_t{end.bit} << 16) |
+           kService;
+  }
+
+  void SetPending(uint32_t port, uint32_t vcpu, const Vcpu* current) {
+    const uint32_t w = port / 64;
+    const uint64_t bit = uint64_t{1} << (port % 64);
+    if ((GuestFetchOr(&shared_->evtchn_pending[w], bit) & bit) != 0) return;  // step 1
+    if (polling_.load() != 0) [[unlikely]]
+      WakePollers();
+    if ((GuestLoad(&shared_->evtchn_mask[w]) & bit) != 0) return;  // step 2
+    Notify(vcpu, w, current);
+  }
+  void Notify(uint32_t index, uint32_t w, const Vcpu* current) {
+    Vcpu& vcpu = vcpus_[index];
+    xen::VcpuInfo* info = vcpu.info.load();
+    if (info == nullptr) return;  // held until register_vcpu_info
+    if ((GuestFetchOr(&info->pending_sel, uint64_t{1} << w) >> w & 1) != 0) return;  // step 3
+    if (GuestExchange(&info->upcall_pending, 1) != 0) return;                        // step 4
+    vgic_.Raise(vcpu, xen::kUpcallPpi, current);                                     // step 5
+  }
+
+  void WakePollers();
+  // With mutex_ held.
+  uint32_t FreePort();
+  void CloseLocked(uint32_t port);
+
+  Host& host_;
+  Vgic& vgic_;
+  Vcpu* const vcpus_;
+  const uint32_t vcpu_count_;
+  const uint16_t domid_;
+  xen::SharedInfo* const shared_;
+  const uint32_t limit_;
+
+  std::atomic<uint32_t> polling_{
+      0};  // bit per vCPU in SCHEDOP_poll; may be stale, then it costs one kick
+  std::atomic<uint64_t> ports_[xen::kPorts] = {};
+  Mutex mutex_;
+  uint32_t lowest_free_ = 1;                               // no free port below; under mutex_
+  uint16_t virq_ports_[xen::kMaxVcpus][xen::kVirqs] = {};  // under mutex_; 0 = not bound
+};
+
+}  // namespace pyrene::vmm

@@ -1,0 +1,93 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "services/vmm/exit.h"
+
+#include "services/vmm/domain.h"
+#include "services/vmm/exceptions.h"
+#include "services/vmm/hypercall.h"
+#include "services/vmm/mmio.h"
+#include "services/vmm/psci.h"
+#include "services/vmm/runstate.h"
+#include "services/vmm/syndrome.h"
+#include "services/vmm/system_registers.h"
+
+namespace pyrene::vmm {
+namespace {
+
+// ESR_EL2 of a hypercall.
+constexpr uint64_t kHypercallEsr =
+    syndrome::kHvc64 << syndrome::kClassShift | syndrome::kLength32 | xen::kHypercallImmediate;
+
+[[gnu::noinline]] Action WaitFor(Vcpu& vcpu, uint64_t esr) {
+  vcpu.state->pc += (esr & syndrome::kLength32) != 0 ? 4 : 2;
+  if ((esr & syndrome::kWaitForEvent) != 0) return Prepare(vcpu, Action::kYield);
+  BeginBlock(vcpu);
+  return Prepare(vcpu, Action::kBlock);
+}
+
+[[gnu::noinline]] Action InstructionAbort(Vcpu& vcpu) {
+  InjectInstructionAbort(vcpu);
+  return Prepare(vcpu, Action::kRun);
+}
+
+[[gnu::noinline]] Action Undefined(Vcpu& vcpu, uint64_t pc) {
+  InjectUndefined(vcpu, pc);
+  return Prepare(vcpu, Action::kRun);
+}
+
+[[gnu::noinline]] Action HandleOther(Vcpu& vcpu, ExitReason reason) {
+  switch (reason) {
+    case ExitReason::kTimer:
+      Vgic::RaiseSelf(vcpu, xen::kTimerPpi);
+      break;
+    case ExitReason::kKick:
+    case ExitReason::kMaintenance:
+      break;  // Prepare does it
+    default:
+      // The kernel refuses this state: the guest, or we, made it so. There is no way on.
+      vcpu.domain->RequestShutdown(ShutdownReason::kCrash);
+      return Action::kEnd;
+  }
+  if (HasRunstateArea(vcpu)) UpdateRunstate(vcpu, xen::kRunstateRunnable, xen::kRunstateRunning);
+  return Prepare(vcpu, Action::kRun);
+}
+
+[[gnu::noinline]] Action HandleFirstAfterBlock(Vcpu& vcpu, ExitReason reason) {
+  EndBlock(vcpu);
+  return HandleExit(vcpu, reason);
+}
+
+}  // namespace
+
+// Written so that the common exits are tail calls: this function has no frame.
+Action HandleExit(Vcpu& vcpu, ExitReason reason) {
+  if (vcpu.blocked) [[unlikely]]
+    return HandleFirstAfterBlock(vcpu, reason);
+  if (reason != ExitReason::kException) [[unlikely]]
+    return HandleOther(vcpu, reason);
+
+  const uint64_t esr = vcpu.state->exit.esr;
+  if (esr == kHypercallEsr) return Hypercall(vcpu);
+  switch (esr >> syndrome::kClassShift & 0x3f) {
+    case syndrome::kDataAbort:
+      return HandleDataAbort(vcpu);
+    case syndrome::kSystemRegister:
+      return HandleSystemRegister(vcpu);
+    case syndrome::kWaitFor:
+      return WaitFor(vcpu, esr);
+    case syndrome::kHvc64:
+      if ((esr & syndrome::kImmediate) == 0) return FirmwareCall(vcpu);
+      // PC is behind an HVC already; the exception is taken at it.
+      return Undefined(vcpu, vcpu.state->pc - 4);
+    case syndrome::kSmc64:
+      if ((esr & syndrome::kImmediate) != 0) break;
+      vcpu.state->pc += 4;
+      return FirmwareCall(vcpu);
+    case syndrome::kInstructionAbort:
+      return InstructionAbort(vcpu);
+    default:
+      break;
+  }
+  return Undefined(vcpu, vcpu.state->pc);
+}
+
+}  // namespace pyrene::vmm
