@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// Which addresses of the window (kWindowAddress upwards) are free for mappings. First fit; every range is followed by an unmapped page, so
-// that an overrun faults. Thread-safe.
+// Which addresses of the window (kWindowAddress upwards) are free for mappings. First fit; every
+// range is followed by an unmapped page, so that an overrun faults. Thread-safe.
 #pragma once
 
 #include <cstdint>
@@ -15,7 +15,8 @@ class AddressWindow {
   // [begin, end), multiples of a page.
   AddressWindow(uint64_t begin, uint64_t end);
 
-  // Address of `pages` free pages, aligned to `align` bytes (a power of two, at least a page); 0 if there are none.
+  // Address of `pages` free pages, aligned to `align` bytes (a power of two, at least a page); 0 if
+  // there are none.
   uint64_t Allocate(uint64_t pages, uint64_t align = 4096);
 
   // What Allocate answered, with the same `pages`.

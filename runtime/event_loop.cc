@@ -23,7 +23,8 @@ absl::StatusOr<unsigned> EventLoop::AddSource(Handler handler) {
 
 absl::Status EventLoop::AddSourceAt(unsigned bit, Handler handler) {
   if (bit >= kMaxSources) return absl::OutOfRangeError(absl::StrCat("event source ", bit));
-  if ((sources_ >> bit & 1) != 0) return absl::AlreadyExistsError(absl::StrCat("event source ", bit));
+  if ((sources_ >> bit & 1) != 0)
+    return absl::AlreadyExistsError(absl::StrCat("event source ", bit));
   sources_ |= uint64_t{1} << bit;
   handlers_[bit] = std::move(handler);
   return absl::OkStatus();
@@ -68,10 +69,12 @@ absl::Status EventLoop::RunOnce(uint64_t deadline) {
 void EventLoop::RunTimers() {
   if (timers_.empty()) return;
   const uint64_t now = MonotonicNow();
-  // Timers that handlers add are for the next round, even if they are due: the sources have their turn first.
+  // Timers that handlers add are for the next round, even if they are due: the sources have their
+  // turn first.
   const TimerId fresh = next_timer_;
   while (!timers_.empty()) {
-    const auto first = std::find_if(timers_.begin(), timers_.end(), [&](const auto& t) { return t.first.second < fresh; });
+    const auto first = std::find_if(timers_.begin(), timers_.end(),
+                                    [&](const auto& t) { return t.first.second < fresh; });
     if (first == timers_.end() || first->first.first > now) return;
     const Handler handler = std::move(first->second);
     deadlines_.erase(first->first.second);

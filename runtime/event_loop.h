@@ -1,11 +1,13 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// The event loop of a service: one notification whose 64 bits are its event sources, and timers. Single-threaded: everything is
-// called on the thread that runs it; other threads and domains reach it by signalling bits of notification().
+// The event loop of a service: one notification whose 64 bits are its event sources, and timers.
+// Single-threaded: everything is called on the thread that runs it; other threads and domains reach
+// it by signalling bits of notification().
 //
-// Order of one round: handlers of set bits, lowest bit first, then timers that are due, earliest first. A handler may add and remove
-// sources and timers, its own included, and Stop. A handler is called once for any number of signals, so it handles all there is; and
-// sometimes without anything to do.
+// Order of one round: handlers of set bits, lowest bit first, then timers that are due, earliest
+// first. A handler may add and remove sources and timers, its own included, and Stop. A handler is
+// called once for any number of signals, so it handles all there is; and sometimes without anything
+// to do.
 #pragma once
 
 #include <array>
@@ -46,7 +48,8 @@ class EventLoop {
   // Harmless for one that has fired.
   void CancelTimer(TimerId timer);
 
-  // Waits for one round, at most until `deadline`. An error is the notification's: the loop can not go on.
+  // Waits for one round, at most until `deadline`. An error is the notification's: the loop can not
+  // go on.
   absl::Status RunOnce(uint64_t deadline = kNever);
   // Rounds until Stop.
   absl::Status Run();

@@ -1,12 +1,13 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// Guarded access: memory of another domain (granted pages, channels, a guest's RAM seen by a back-end) can vanish at any instant, and its
-// content can change between any two reads. All access to it goes through these functions; a fault becomes an error, not a stopped
-// thread. They say nothing about the content: copy once, check the copy, use the copy.
+// Guarded access: memory of another domain (granted pages, channels, a guest's RAM seen by a
+// back-end) can vanish at any instant, and its content can change between any two reads. All access
+// to it goes through these functions; a fault becomes an error, not a stopped thread. They say
+// nothing about the content: copy once, check the copy, use the copy.
 //
-// Words must be aligned to their size; an unaligned one fails like a missing page. Loads have acquire and stores release order, which
-// is what the indices of a ring need. A copy has no order; it moves no byte twice and, on failure, may have moved any part.
-// Any thread, not the upcall.
+// Words must be aligned to their size; an unaligned one fails like a missing page. Loads have
+// acquire and stores release order, which is what the indices of a ring need. A copy has no order;
+// it moves no byte twice and, on failure, may have moved any part. Any thread, not the upcall.
 #pragma once
 
 #include <cstddef>
@@ -28,7 +29,8 @@ namespace pyrene::runtime {
 [[nodiscard]] bool GuardedStore(uint32_t* to, uint32_t value);
 [[nodiscard]] bool GuardedStore(uint64_t* to, uint64_t value);
 
-// Stores `desired` if `*to` is `expected`, atomically and sequentially consistent; `expected` gets what was there.
+// Stores `desired` if `*to` is `expected`, atomically and sequentially consistent; `expected` gets
+// what was there.
 [[nodiscard]] bool GuardedCompareExchange(uint32_t* to, uint32_t& expected, uint32_t desired);
 
 // Every access before it is seen by every other CPU before any access after it.

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// How a service names a kernel object: an index into its capability table; on the host, into a table of the process
-// (runtime/host/objects.h).
+// How a service names a kernel object: an index into its capability table; on the host, into a
+// table of the process (runtime/host/objects.h).
 #pragma once
 
 #include "kernel/abi/capability.h"

@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// The log: one line per call to descriptor 2, in one write, so that lines of several threads do not mix. On Pyrene that is the
-// service's log ring (runtime/log_ring.h), which console shows in `xl dmesg`; on the host it is the terminal.
+// The log: one line per call to descriptor 2, in one write, so that lines of several threads do not
+// mix. On Pyrene that is the service's log ring (runtime/log_ring.h), which console shows in `xl
+// dmesg`; on the host it is the terminal.
 #pragma once
 
 #include <string>
@@ -13,7 +14,8 @@ namespace pyrene::runtime {
 
 enum class Severity : char { kInfo = 'I', kWarning = 'W', kError = 'E' };
 
-// "I name: text". Control characters in `text`, which a guest may have chosen, become '?'; it is cut at 480 bytes.
+// "I name: text". Control characters in `text`, which a guest may have chosen, become '?'; it is
+// cut at 480 bytes.
 void LogLine(Severity severity, absl::string_view text);
 
 template <typename... Parts>

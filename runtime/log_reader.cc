@@ -18,7 +18,7 @@ absl::StatusOr<LogReader::Text> LogReader::Read(size_t max_bytes) {
   const uint64_t* const index = reinterpret_cast<const uint64_t*>(&ring_->written);
   uint64_t written;
   if (!GuardedLoad(index, written)) return MemoryGone();  // R1
-  if (written < position_) position_ = written;  // the writer began anew, or lies
+  if (written < position_) position_ = written;           // the writer began anew, or lies
   const uint64_t safe = capacity_ - LogRing::kMaxChunk;
   if (written - position_ > safe) {
     text.lost = written - position_ - safe;

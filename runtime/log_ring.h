@@ -1,14 +1,16 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// A service's log: a ring of bytes in Memory that the service writes and console reads. The writer never waits: what is not read in
-// time is overwritten, and the reader counts it. The ring outlives the service, so its last words can be read after its death.
+// A service's log: a ring of bytes in Memory that the service writes and console reads. The writer
+// never waits: what is not read in time is overwritten, and the reader counts it. The ring outlives
+// the service, so its last words can be read after its death.
 //
-// Who does what: the service alone writes, everything; console only reads (its mapping is read-only) and keeps its own position. After a
-// write the service signals `log_signal`.
+// Who does what: the service alone writes, everything; console only reads (its mapping is
+// read-only) and keeps its own position. After a write the service signals `log_signal`.
 //
 // Race, overwriting against reading:
 //   writer  W1 changes at most kMaxChunk bytes behind `written`      W2 stores `written` (release)
-//   reader  R1 loads `written` (acquire)   R2 copies up to there   R3 loads `written` again and drops what is older than
+//   reader  R1 loads `written` (acquire)   R2 copies up to there   R3 loads `written` again and
+//   drops what is older than
 //           capacity - kMaxChunk: W1 may be under way on it.
 #pragma once
 
@@ -25,13 +27,16 @@ struct LogRing {
 
   uint32_t magic;
   uint32_t reserved;
-  alignas(64) std::atomic<uint64_t> written;  // bytes ever written; the next goes to text[written % capacity]
+  alignas(64) std::atomic<uint64_t> written;  // bytes ever written; the next goes to text[written %
+                                              // capacity]
 };
 static_assert(sizeof(LogRing) <= LogRing::kTextOffset);
 static_assert(std::atomic<uint64_t>::is_always_lock_free);
 
 // Bytes of text in a ring of `bytes` bytes of Memory: what the header leaves.
-constexpr uint64_t LogCapacity(uint64_t bytes) { return bytes <= LogRing::kTextOffset ? 0 : bytes - LogRing::kTextOffset; }
+constexpr uint64_t LogCapacity(uint64_t bytes) {
+  return bytes <= LogRing::kTextOffset ? 0 : bytes - LogRing::kTextOffset;
+}
 
 // Compiled into the upcall: no library calls. Calls are serialised by the caller.
 class LogWriter {
@@ -40,6 +45,7 @@ class LogWriter {
 
   // `ring`: zeroed, or a former life's, which is continued. At least a page.
   void Attach(void* ring, uint64_t bytes) {
+    if (LogCapacity(bytes) == 0) return;
     ring_ = static_cast<LogRing*>(ring);
     text_ = static_cast<char*>(ring) + LogRing::kTextOffset;
     capacity_ = LogCapacity(bytes);

@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// Memory: a range of pages of another object mapped into this service, for as long as this object lives. The pages may be shared
-// with a hostile peer or vanish: then they are touched by runtime/guarded.h only.
+// Memory: a range of pages of another object mapped into this service, for as long as this object
+// lives. The pages may be shared with a hostile peer or vanish: then they are touched by
+// runtime/guarded.h only.
 #pragma once
 
 #include <cstddef>
@@ -24,8 +25,10 @@ class Memory {
   Memory& operator=(Memory&& other) noexcept;
   ~Memory() { Unmap(); }
 
-  // Maps `pages` pages (all from first_page on, if 0) of the Memory that `handle` names. The handle stays the caller's.
-  static absl::StatusOr<Memory> Map(Handle handle, Access access, uint64_t first_page = 0, uint64_t pages = 0);
+  // Maps `pages` pages (all from first_page on, if 0) of the Memory that `handle` names. The handle
+  // stays the caller's.
+  static absl::StatusOr<Memory> Map(Handle handle, Access access, uint64_t first_page = 0,
+                                    uint64_t pages = 0);
 
   // Of 4096 bytes each.
   static absl::StatusOr<uint64_t> PagesOf(Handle handle);

@@ -26,12 +26,13 @@ class Notification {
   Handle handle() const { return handle_.get(); }
   explicit operator bool() const { return static_cast<bool>(handle_); }
 
-  // Sets bits; any thread. Through a badged handle at most the badge's bits, so a peer signals kAllBits. Cheap, never blocks; a
-  // notification that is gone is not the signaller's problem, so errors are dropped.
+  // Sets bits; any thread. Through a badged handle at most the badge's bits, so a peer signals
+  // kAllBits. Cheap, never blocks; a notification that is gone is not the signaller's problem, so
+  // errors are dropped.
   void Signal(uint64_t bits = kAllBits) const;
 
-  // Waits until a bit of `mask` is set, clears and answers those that are. DeadlineExceeded; Unavailable when another thread
-  // waits already or the notification was destroyed.
+  // Waits until a bit of `mask` is set, clears and answers those that are. DeadlineExceeded;
+  // Unavailable when another thread waits already or the notification was destroyed.
   absl::StatusOr<uint64_t> Wait(uint64_t mask, uint64_t deadline = kNever) const;
 
   // Bits of `mask` that are set now, cleared; 0 if none.

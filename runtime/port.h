@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// Port: call and reply with eight words and up to four handles. A server knows its callers by the badge of the handle that they call
-// through, which the kernel delivers; never by a word of the message.
+// Port: call and reply with eight words and up to four handles. A server knows its callers by the
+// badge of the handle that they call through, which the kernel delivers; never by a word of the
+// message.
 #pragma once
 
 #include <array>
@@ -16,7 +17,8 @@ namespace pyrene::runtime {
 struct PortMessage {
   static constexpr unsigned kMaxHandles = 4;
   std::array<uint64_t, 8> word = {};
-  // To send: copies of these go over, up to the first empty one. Received: this process's from now on.
+  // To send: copies of these go over, up to the first empty one. Received: this process's from now
+  // on.
   std::array<OwnedHandle, kMaxHandles> handle;
 };
 
@@ -29,12 +31,13 @@ class Port {
   Handle handle() const { return handle_.get(); }
   explicit operator bool() const { return static_cast<bool>(handle_); }
 
-  // Sends `message` and waits for the answer, which takes its place. Blocks as long as the server does: init and services that
-  // must not depend on the server's good will do not call. Unavailable when the server is gone.
+  // Sends `message` and waits for the answer, which takes its place. Blocks as long as the server
+  // does: init and services that must not depend on the server's good will do not call. Unavailable
+  // when the server is gone.
   absl::Status Call(PortMessage& message) const;
 
-  // Server. Answers the caller whose request this thread got last, if any, with `message`, then waits for a request, which takes its
-  // place; answers the caller's badge. One thread at a time.
+  // Server. Answers the caller whose request this thread got last, if any, with `message`, then
+  // waits for a request, which takes its place; answers the caller's badge. One thread at a time.
   absl::StatusOr<uint64_t> ReplyAndWait(PortMessage& message) const;
 
   // A handle to call through, for the client that `badge` names.

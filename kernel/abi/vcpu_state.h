@@ -8,9 +8,9 @@
 //  kernel checks what it loads
 //    (PSTATE's mode, list registers) at the next run, so a VMM that writes at other times harms
 //    only its own guest.
-//  - `x`, `pc`, `pstate`, `exit`, `gic` are current after each exit.
-//  - `el1` is current only after vcpu_sync, because these registers stay in the hardware between
-//  runs; what the VMM writes
+//  - `x`, `pc`, `pstate`, `exit`, `gic.used`, `gic.lr` are current after each exit.
+//  - `el1`, `gic.vmcr` and `gic.apr` are current only after vcpu_sync, because these registers stay
+//  in the hardware between runs; what the VMM writes
 //    there after a sync is taken over by the next run. Before the first run it is the initial
 //    state.
 #pragma once

@@ -45,7 +45,7 @@ class InitBuilder {
   void MapForInit(uint64_t physical, uint64_t bytes, uint64_t address, Rights rights) {
     auto* memory = New<MemoryObject>(KernelAccount(), physical, PageCeil(bytes) / kPageBytes,
                                      MemoryType::kRam);
-    if (domain_.Map(*memory, 0, address, memory->pages(), rights) != Status::kOk)
+    if (domain_.Map(*memory, nullptr, 0, address, memory->pages(), rights) != Status::kOk)
       BootFailure("init: cannot map 0x%lx", address);
   }
 

@@ -22,6 +22,22 @@ void Insert(Slot& slot, Slot* parent, uint64_t word, uint64_t badge) {
   slot.Store(word);
 }
 
+Status CopyCapability(Slot& source, Domain& target, uint64_t index, Rights rights, uint64_t badge) {
+  const uint64_t word = source.word;
+  const ObjectType type = Slot::TypeOf(word);
+  if ((Slot::RightsOf(word) & rights::kCopy) == 0) return Status::kNoRight;
+  if (target.dying()) return Status::kGone;
+  const bool badgeable = type == ObjectType::kPort || type == ObjectType::kNotification;
+  if (badge != 0 && (!badgeable || source.badge != 0)) return Status::kBadArgument;
+  Slot* slot;
+  if (Status s = target.caps().Reserve(target.account(), index, slot); s != Status::kOk) return s;
+  Insert(*slot, &source,
+         Slot::Pack(Slot::ObjectOf<void>(word), type,
+                    static_cast<Rights>(Slot::RightsOf(word) & rights), false),
+         badge != 0 ? badge : source.badge);
+  return Status::kOk;
+}
+
 namespace {
 
 void Remove(Slot& slot) {
@@ -39,8 +55,11 @@ void DeleteLeaf(Slot& slot) {
   if ((word & Slot::kOwner) != 0) {
     // Lookups fail from here on; the slot is not free before its object is.
     slot.Store(Slot::kOwner);
+    DetachObject(Slot::TypeOf(word), Slot::ObjectOf<void>(word));
     Quiesce();
     DestroyObject(Slot::TypeOf(word), Slot::ObjectOf<void>(word));
+  } else if (Slot::TypeOf(word) == ObjectType::kMemory) {
+    Slot::ObjectOf<MemoryObject>(word)->UnmapBy(slot);
   } else if (slot.badge != 0) {
     // A lookup on another CPU may have read the word and be about to read the badge.
     slot.Store(Slot::kOwner);

@@ -5,6 +5,7 @@
 #include "kernel/arch/descriptor.h"
 #include "kernel/arch/tlb.h"
 #include "kernel/memory/layout.h"
+#include "kernel/sched/quiesce.h"
 
 namespace pyrene {
 
@@ -29,6 +30,7 @@ uint64_t* PageTable::Find(uint64_t address, unsigned& level) const {
 }
 
 PageTable::Leaf PageTable::Lookup(uint64_t address) const {
+  if (address >= kAddressLimit) return {0, 0};
   unsigned level;
   const uint64_t entry = *Find(address, level);
   return {descriptor::Valid(entry) ? entry : 0, level};
@@ -142,6 +144,7 @@ void PageTable::Clear(Account& account) {
   // freed after the invalidation.
   for (unsigned i = 0; i < kEntries; ++i) Write(&root_[i], root_[i] & ~descriptor::kValid);
   arch::InvalidateTlbContext(context_);
+  Quiesce();  // look-ups without the lock
   for (unsigned i = 0; i < kEntries; ++i) {
     const uint64_t entry = root_[i] | descriptor::kValid;
     root_[i] = 0;

@@ -42,7 +42,7 @@ class PageTable final {
     uint64_t entry;  // 0: not mapped
     unsigned level;
   };
-  Leaf Lookup(uint64_t address) const;
+  Leaf Lookup(uint64_t address) const;  // 0 beyond kAddressLimit
 
   // Unmaps everything and frees all tables but the root. A stage-2 table only.
   void Clear(Account& account);

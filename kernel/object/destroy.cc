@@ -5,6 +5,7 @@
 #include "kernel/object/irq.h"
 #include "kernel/object/memory_object.h"
 #include "kernel/object/notification.h"
+#include "kernel/object/port.h"
 #include "kernel/object/thread.h"
 #include "kernel/object/vcpu.h"
 
@@ -18,6 +19,28 @@ void Destroy(void* object) {
 }
 
 }  // namespace
+
+void DetachObject(ObjectType type, void* object) {
+  switch (type) {
+    case ObjectType::kDomain:
+      return static_cast<Domain*>(object)->Detach();
+    case ObjectType::kThread:
+      return static_cast<Thread*>(object)->Detach();
+    case ObjectType::kVcpu:
+      return static_cast<Vcpu*>(object)->Detach();
+    case ObjectType::kPort:
+      return static_cast<Port*>(object)->Detach();
+    case ObjectType::kNotification:
+      return static_cast<Notification*>(object)->Detach();
+    case ObjectType::kIrq:
+      return static_cast<Irq*>(object)->Detach();
+    case ObjectType::kMemory:
+    case ObjectType::kIrqControl:
+    case ObjectType::kFirmware:
+    case ObjectType::kNone:
+      return;
+  }
+}
 
 void DestroyObject(ObjectType type, void* object) {
   switch (type) {
@@ -34,6 +57,7 @@ void DestroyObject(ObjectType type, void* object) {
     case ObjectType::kIrq:
       return Destroy<Irq>(object);
     case ObjectType::kPort:
+      return Destroy<Port>(object);
     case ObjectType::kIrqControl:
     case ObjectType::kFirmware:
     case ObjectType::kNone:
@@ -56,6 +80,7 @@ uint64_t IdOfObject(ObjectType type, void* object) {
     case ObjectType::kIrq:
       return static_cast<Irq*>(object)->id();
     case ObjectType::kPort:
+      return static_cast<Port*>(object)->id();
     case ObjectType::kIrqControl:
     case ObjectType::kFirmware:
     case ObjectType::kNone:

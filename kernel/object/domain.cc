@@ -8,11 +8,15 @@
 #include "kernel/memory/vmid.h"
 #include "kernel/object/thread.h"
 #include "kernel/object/vcpu.h"
+#include "kernel/sched/eviction.h"
 
 namespace pyrene {
 namespace {
 
 constexpr unsigned kVttbrVmidShift = 48;
+// A mapping that is unmapped piece by piece goes away with its last piece if it is no larger than
+// this; larger ones stay until they are covered by one Unmap, or the domain is reset.
+constexpr uint64_t kCheckedPages = 64;
 
 uint64_t Stage2Attributes(MemoryType type, Rights rights) {
   namespace s2 = arch::stage2_attributes;
@@ -54,11 +58,17 @@ Domain* Domain::Create(Status& status, Account& payer, uint64_t quota) {
   return nullptr;
 }
 
-Domain::~Domain() {
+void Domain::Detach() {
   StopForGood();
-  while (Thread* thread = threads_.front()) thread->LeaveDomain();
+  while (Thread* thread = threads_.front()) {
+    EvictThread(*thread);
+    thread->LeaveDomain();
+  }
   while (Vcpu* vcpu = vcpus_.front()) vcpu->LeaveDomain();
   supervisor_.Unbind();
+}
+
+Domain::~Domain() {
   UnmapAll();
   FreeVmid(static_cast<unsigned>(vttbr_ >> kVttbrVmidShift));
   caps_.Free(account_);
@@ -66,8 +76,8 @@ Domain::~Domain() {
   payer().FreePage(root_);
 }
 
-Status Domain::Map(MemoryObject& memory, uint64_t first_page, uint64_t address, uint64_t pages,
-                   Rights rights) {
+Status Domain::Map(MemoryObject& memory, const Slot* capability, uint64_t first_page,
+                   uint64_t address, uint64_t pages, Rights rights) {
   if (!PageAligned(address) || pages == 0 || first_page >= memory.pages() ||
       pages > memory.pages() - first_page || address >= PageTable::kAddressLimit ||
       pages > (PageTable::kAddressLimit - address) / kPageBytes)
@@ -85,6 +95,7 @@ Status Domain::Map(MemoryObject& memory, uint64_t first_page, uint64_t address, 
   }
   mapping->memory = &memory;
   mapping->domain = this;
+  mapping->capability = capability;
   mapping->address = address;
   mapping->first_page = first_page;
   mapping->pages = pages;
@@ -102,11 +113,26 @@ Status Domain::Unmap(uint64_t address, uint64_t pages) {
   const uint64_t end = address + pages * kPageBytes;
   for (Mapping* mapping = mappings_.front(); mapping != nullptr;) {
     Mapping* next = mappings_.Next(mapping);
-    if (mapping->address >= address && mapping->address + mapping->pages * kPageBytes <= end)
+    const uint64_t mapping_end = mapping->address + mapping->pages * kPageBytes;
+    const bool covered = mapping->address >= address && mapping_end <= end;
+    const bool touched = mapping->address < end && mapping_end > address;
+    if (covered || (touched && mapping->pages <= kCheckedPages && Empty(*mapping)))
       RemoveMapping(*mapping);
     mapping = next;
   }
   return Status::kOk;
+}
+
+// Whether none of its pages is mapped any more.
+bool Domain::Empty(const Mapping& mapping) const {
+  const uint64_t physical = mapping.memory->base() + mapping.first_page * kPageBytes;
+  for (uint64_t offset = 0; offset < mapping.pages * kPageBytes; offset += kPageBytes) {
+    const PageTable::Leaf leaf = table_.Lookup(mapping.address + offset);
+    if (leaf.entry != 0 &&
+        (leaf.level < 3 || arch::descriptor::Address(leaf.entry) == physical + offset))
+      return false;
+  }
+  return true;
 }
 
 void Domain::RemoveMapping(Mapping& mapping) {

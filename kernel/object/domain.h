@@ -35,13 +35,19 @@ class Domain final : public Object {
  public:
   // `quota` pages come out of `payer`, one of them is the root table. kNoMemory, kNoVmid.
   [[nodiscard]] static Domain* Create(Status& status, Account& payer, uint64_t quota);
+  // Its threads stop for good; no vCPU of it runs any more.
+  void Detach();
   // The table must be empty (DeleteTree sees to it).
   ~Domain();
 
-  Status Map(MemoryObject& memory, uint64_t first_page, uint64_t address, uint64_t pages,
-             Rights rights);
+  // `capability` is what the memory was named by; nullptr for the kernel's own mappings.
+  Status Map(MemoryObject& memory, const Slot* capability, uint64_t first_page, uint64_t address,
+             uint64_t pages, Rights rights);
   Status Unmap(uint64_t address, uint64_t pages);
   void UnmapAll();
+  // Whether something is mapped there now. No lock: tables are not freed before all CPUs have left
+  // the kernel. Any CPU.
+  bool Maps(uint64_t address) const { return table_.Lookup(address).entry != 0; }
   // Ends one mapping, leaf by leaf.
   void RemoveMapping(Mapping& mapping);
 
@@ -69,6 +75,7 @@ class Domain final : public Object {
   const Vcpu*& last_vcpu(uint32_t cpu) { return last_vcpu_[cpu]; }
 
  private:
+  bool Empty(const Mapping& mapping) const;
   explicit Domain(Account& payer, uint64_t* root, uint64_t vttbr);
 
   PageTable table_;

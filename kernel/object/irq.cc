@@ -27,12 +27,13 @@ Irq* Irq::Create(Status& status, Account& payer, uint64_t intid) {
   return irq;
 }
 
-Irq::~Irq() {
+void Irq::Detach() {
   gic::Disable(intid_);
   __atomic_store_n(&lines[intid_], static_cast<Irq*>(nullptr), __ATOMIC_RELEASE);
-  if (__atomic_exchange_n(&active_, false, __ATOMIC_ACQ_REL)) gic::Deactivate(intid_);
   binding_.Unbind();
 }
+
+Irq::~Irq() { Acknowledge(); }
 
 void Irq::Bind(Notification& notification, uint64_t bits) {
   binding_.Bind(&notification, bits);

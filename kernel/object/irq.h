@@ -16,6 +16,7 @@ class Irq final : public Object {
  public:
   // Structure lock. kNotSupported: no such SPI; kOccupied: somebody has it.
   [[nodiscard]] static Irq* Create(Status& status, Account& payer, uint64_t intid);
+  void Detach();
   ~Irq();
 
   // Structure lock. The line is delivered to the CPU of the caller, and enabled.

@@ -9,4 +9,12 @@ void MemoryObject::UnmapEverywhere() {
   while (Mapping* mapping = mappings_.front()) mapping->domain->RemoveMapping(*mapping);
 }
 
+void MemoryObject::UnmapBy(const Slot& capability) {
+  for (Mapping* mapping = mappings_.front(); mapping != nullptr;) {
+    Mapping* next = mappings_.Next(mapping);
+    if (mapping->capability == &capability) mapping->domain->RemoveMapping(*mapping);
+    mapping = next;
+  }
+}
+
 }  // namespace pyrene

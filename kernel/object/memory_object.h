@@ -12,6 +12,7 @@
 namespace pyrene {
 
 class Domain;
+struct Slot;
 class MemoryObject;
 
 struct MemoryMappingsTag {};
@@ -22,6 +23,7 @@ struct DomainMappingsTag {};
 struct Mapping : ListHook<MemoryMappingsTag>, ListHook<DomainMappingsTag> {
   MemoryObject* memory;
   Domain* domain;
+  const Slot* capability;  // by which it was made; its deletion ends the mapping
   uint64_t address;
   uint64_t first_page;
   uint64_t pages;
@@ -33,6 +35,8 @@ class MemoryObject final : public Object {
       : Object(payer), base_(base), pages_(pages), type_(type) {}
   ~MemoryObject() { UnmapEverywhere(); }
   void UnmapEverywhere();
+  // What was mapped by this capability.
+  void UnmapBy(const Slot& capability);
 
   uint64_t base() const { return base_; }
   uint64_t pages() const { return pages_; }

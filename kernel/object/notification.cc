@@ -24,10 +24,9 @@ void Binding::Signal() {
   if (notification != nullptr) notification->Signal(bits);
 }
 
-Notification::~Notification() {
+void Notification::Detach() {
   while (Binding* binding = bindings_.front()) binding->Unbind();
-  Thread* waiter = waiter_;
-  if (waiter != nullptr) CancelWait(*waiter, Status::kGone);
+  if (Thread* waiter = waiter_) CancelWait(*waiter, Status::kGone);
 }
 
 void Notification::Signal(uint64_t bits) {

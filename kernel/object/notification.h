@@ -33,7 +33,7 @@ class Notification final : public Object {
  public:
   explicit Notification(Account& payer) : Object(payer) {}
   // Structure lock; the waiter gets kGone, bindings end.
-  ~Notification();
+  void Detach();
 
   void Signal(uint64_t bits);
 

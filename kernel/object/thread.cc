@@ -7,6 +7,7 @@
 #include "kernel/object/notification.h"
 #include "kernel/object/vcpu.h"
 #include "kernel/sched/cpu.h"
+#include "kernel/sched/eviction.h"
 #include "kernel/sched/fp_switch.h"
 #include "kernel/sched/scheduler.h"
 
@@ -14,22 +15,23 @@ namespace pyrene {
 
 Thread::Thread(Account& payer, Domain& domain, uint64_t entry, uint64_t stack_pointer,
                uint64_t argument, ThreadParameters parameters)
-    : Object(payer), sp_el0(stack_pointer), domain_(&domain), parameters_(parameters) {
+    : Object(payer),
+      sp_el0(stack_pointer),
+      domain_(&domain),
+      parameters_(parameters),
+      priority_(parameters.priority) {
   frame_.pc = entry;
   frame_.x[0] = argument;
   frame_.pstate = arch::pstate::kEl0t;
   domain.threads().PushBack(this);
 }
 
-Thread::~Thread() {
+void Thread::Detach() {
   Stop(ThreadState::kExited);
+  EvictThread(*this);
   LeaveDomain();
   Cpu& self = ThisCpu();
   if (self.current == this) self.current = nullptr;
-  for (Cpu& cpu : cpus) {
-    if (cpu.el0 == this) cpu.el0 = nullptr;
-  }
-  ForgetFp(fp);
 }
 
 void Thread::LeaveDomain() {
@@ -39,85 +41,119 @@ void Thread::LeaveDomain() {
 }
 
 Status Thread::Start() {
-  if (domain_ == nullptr || domain_->dying()) return Status::kGone;
-  if (state_ == ThreadState::kExited) return Status::kGone;
-  if (state_ == ThreadState::kFaulted) {
-    // Its supervisor has dealt with the fault; the instruction is tried again.
-    Scheduler::Retire(*this, ThreadState::kStopped);
-  }
-  Scheduler::Wake(*this);
+  if (domain_ == nullptr || domain_->dying() || state_ == ThreadState::kExited)
+    return Status::kGone;
+  // Its supervisor has dealt with the fault; the instruction is tried again.
+  if (state_ == ThreadState::kFaulted) Scheduler::Retire(*this, ThreadState::kStopped);
+  Scheduler::Start(*this);
   return Status::kOk;
 }
 
+void Thread::LeaveWaits(ThreadState state) {
+  if (Notification* notification = __atomic_load_n(&waiting_on_, __ATOMIC_ACQUIRE))
+    notification->CancelWait(*this, Status::kGone);
+  if (state != ThreadState::kExited) return;
+  if (Port* waits = __atomic_load_n(&port, __ATOMIC_ACQUIRE)) waits->Leave(*this);
+  if (Port* serves = __atomic_load_n(&serving, __ATOMIC_ACQUIRE)) serves->Leave(*this);
+}
+
 void Thread::Stop(ThreadState state) {
-  // 1. A wait ends first, so that no signal finds a thread that is being stopped.
-  Notification* notification = __atomic_load_n(&waiting_on_, __ATOMIC_ACQUIRE);
-  if (notification != nullptr) notification->CancelWait(*this, Status::kGone);
-  // 2. Off the queues, with a state that Pick does not take up again.
-  if (state_ != ThreadState::kExited) Scheduler::Retire(*this, state);
-  // 3. Off the CPU. A CPU that waits for the structure lock, which we hold, restarts its call and
-  // so comes to its scheduler.
+  const bool for_good = state == ThreadState::kExited;
   Cpu& home = cpus[cpu()];
-  if (&home == &ThisCpu()) {
-    home.scheduler.WantReschedule();
-  } else {
+  for (;;) {
+    // 1. A wait ends first, so that no signal finds a thread that is being stopped. 2. Off the
+    // queues.
+    LeaveWaits(state);
+    const ThreadState now = state_;
+    if (now == ThreadState::kReady || now == ThreadState::kBlocked || (for_good && now != state))
+      Scheduler::Retire(*this, state);
+    // 3. Off the CPU. One that waits for the structure lock, which we hold, restarts its call and
+    // so comes to its scheduler.
+    if (&home == &ThisCpu()) {
+      home.scheduler.WantReschedule();
+      break;
+    }
     while (__atomic_load_n(&home.current, __ATOMIC_ACQUIRE) == this) {
       Poke(home.id);
       ServeEviction(ThisCpu());
       arch::Relax();
     }
+    // 4. In the kernel on its CPU it may have blocked, faulted or begun to wait between 1 and 3:
+    // then once more. It does not run now, and only we could start it.
+    const ThreadState after = state_;
+    const bool stopped = after != ThreadState::kReady && after != ThreadState::kBlocked &&
+                         (!for_good || after == state);
+    if (stopped && waiting_on_ == nullptr && (!for_good || (port == nullptr && serving == nullptr)))
+      break;
   }
-  if (state == ThreadState::kExited && running != nullptr && home.current != this) {
+  if (for_good && running != nullptr) {
+    if (ThisCpu().guest_regime && ThisCpu().loaded == running) running->Pause(ThisCpu());
     running->Abandon();
     running = nullptr;
   }
 }
 
 void Thread::StopRunning() {
+  const bool resume = state_ == ThreadState::kReady || state_ == ThreadState::kBlocked;
   Stop(ThreadState::kStopped);
-  if (running == nullptr) return;
-  Cpu& self = ThisCpu();
-  if (self.guest_regime && self.loaded == running) running->Pause(self);
-  running->Abandon();
-  running = nullptr;
-  SetResult(Status::kGone);
-  Scheduler::Wake(*this);
+  if (running != nullptr) {
+    Cpu& self = ThisCpu();
+    if (self.guest_regime && self.loaded == running) running->Pause(self);
+    running->Abandon();
+    running = nullptr;
+    SetResult(Status::kGone);
+  }
+  if (resume) Scheduler::Start(*this);
 }
 
 void Thread::SetParameters(ThreadParameters parameters) {
-  // Taken off all queues and put back with the new values; its FP registers must not stay behind on
-  // another CPU.
-  const ThreadState before = state_;
-  if (before == ThreadState::kExited) return;
-  if (before == ThreadState::kBlocked && parameters.cpu == parameters_.cpu) {
-    // Queues know its priority only while it is ready.
-    parameters_ = parameters;
-    return;
-  }
-  const bool current = &cpus[cpu()] == &ThisCpu() && ThisCpu().current == this;
-  Stop(ThreadState::kStopped);
-  if (parameters.cpu != parameters_.cpu) {
-    if (current) {
-      Cpu& self = ThisCpu();
-      if (self.fp_owner == &fp) ReleaseFp(self);
-      if (self.el0 == this) {
-        sp_el0 = PYRENE_READ_SYSREG(sp_el0);
-        tpidr_el0 = PYRENE_READ_SYSREG(tpidr_el0);
-        self.el0 = nullptr;
-      }
-      self.current = nullptr;
+  if (state_ == ThreadState::kExited) return;
+  bool was_ready = false;
+  while (!Scheduler::Change(*this, parameters)) {
+    // It moves to another CPU, and this one is not done with it.
+    if (state_ == ThreadState::kReady) {
+      was_ready = true;
+      Scheduler::Retire(*this, ThreadState::kStopped);
     }
+    Cpu& home = cpus[cpu()];
+    if (&home == &ThisCpu()) {
+      if (home.current == this) {
+        // It moves itself: nothing of its call is left to do here.
+        SetResult(Status::kOk);
+        home.current = nullptr;
+      }
+    } else {
+      while (__atomic_load_n(&home.current, __ATOMIC_ACQUIRE) == this) {
+        Poke(home.id);
+        ServeEviction(ThisCpu());
+        arch::Relax();
+      }
+    }
+    EvictThread(*this);
   }
-  parameters_ = parameters;
-  if (before != ThreadState::kStopped && before != ThreadState::kFaulted) Scheduler::Wake(*this);
+  if (was_ready) Scheduler::Start(*this);
+}
+
+void Thread::SetBudget(uint64_t budget, uint64_t period) {
+  budget_ = budget_left_ = budget;
+  period_ = period;
+  period_end_ = 0;
+}
+
+void Thread::EndService() {
+  donor_ = nullptr;
+  priority_ = parameters_.priority;
 }
 
 void Thread::AddCpuTime(uint64_t ticks) {
+  if (donor_ != nullptr) return donor_->AddCpuTime(ticks);
   __atomic_store_n(&cpu_time_, cpu_time_ + ticks, __ATOMIC_RELAXED);
+  budget_left_ -= ticks < budget_left_ ? ticks : budget_left_;
   if (domain_ != nullptr) domain_->AddCpuTime(ticks);
 }
 
 void Thread::TimedOut() {
+  if (throttled_) return cpus[cpu()].scheduler.Unthrottle(*this);
   Notification* notification = __atomic_load_n(&waiting_on_, __ATOMIC_ACQUIRE);
   if (notification != nullptr) {
     notification->CancelWait(*this, Status::kTimeout);

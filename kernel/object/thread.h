@@ -14,6 +14,7 @@
 #include "kernel/lib/list.h"
 #include "kernel/lib/timeout_queue.h"
 #include "kernel/object/object.h"
+#include "kernel/object/port.h"
 
 namespace pyrene {
 
@@ -28,12 +29,13 @@ struct DomainThreadsTag {};
 class Thread final : public Object,
                      public ListHook<ReadyTag>,
                      public ListHook<DomainThreadsTag>,
+                     public ListHook<CallersTag>,
                      public TimeoutNode {
  public:
   Thread(Account& payer, Domain& domain, uint64_t entry, uint64_t stack_pointer, uint64_t argument,
          ThreadParameters parameters);
-  // Structure lock. Stops it first.
-  ~Thread();
+  // Structure lock. It stops for good, and no CPU has anything of it any more.
+  void Detach();
 
   // The registers at the last kernel entry; what the thread resumes with.
   Frame& frame() { return frame_; }
@@ -46,6 +48,8 @@ class Thread final : public Object,
   Domain* domain() const { return domain_; }  // nullptr after the domain's end
   uint32_t cpu() const { return parameters_.cpu; }
   const ThreadParameters& parameters() const { return parameters_; }
+  // Its own, or that of whom it serves if that is higher.
+  uint32_t priority() const { return priority_; }
   ThreadState state() const { return state_; }
 
   // Structure lock, below.
@@ -54,6 +58,8 @@ class Thread final : public Object,
   // again.
   void Stop(ThreadState state);
   void SetParameters(ThreadParameters parameters);
+  // In ticks; budget 0: no limit.
+  void SetBudget(uint64_t budget, uint64_t period);
   void LeaveDomain();
   // The vCPU it runs goes away: its run ends with kGone.
   void StopRunning();
@@ -82,6 +88,14 @@ class Thread final : public Object,
   // blocked.
   Vcpu* running = nullptr;
 
+  // The port where it waits to be served or called, and the one whose caller it serves; each
+  // guarded by that port's lock.
+  Port* port = nullptr;
+  Port* serving = nullptr;
+  uint64_t call_badge = 0;
+  // It serves nobody any more: its own priority, its own time.
+  void EndService();
+
   // EL0 registers that are not in the frame, current while another thread's are in the hardware.
   uint64_t sp_el0;
   uint64_t tpidr_el0 = 0;
@@ -94,11 +108,23 @@ class Thread final : public Object,
  private:
   friend class Scheduler;
 
+  void LeaveWaits(ThreadState state);
+
   Frame frame_ = {};
   Domain* domain_;
   ThreadParameters parameters_;
   ThreadState state_ = ThreadState::kStopped;
+  uint8_t priority_;
+  Thread* donor_ = nullptr;  // pays for its time while it serves a caller of the same CPU
   uint64_t slice_left_ = 0;
+  // At most budget_ ticks of CPU time in each period_; guarded by the scheduler's lock.
+  uint64_t budget_ = 0;
+  uint64_t period_ = 0;
+  uint64_t budget_left_ = 0;
+  uint64_t period_end_ = 0;
+  bool throttled_ =
+      false;  // ready, but its budget is used up: on the timeout heap instead of the queue
+
   uint64_t cpu_time_ = 0;
   Notification* waiting_on_ = nullptr;
 

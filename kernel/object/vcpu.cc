@@ -9,6 +9,7 @@
 #include "kernel/object/domain.h"
 #include "kernel/object/thread.h"
 #include "kernel/sched/cpu.h"
+#include "kernel/sched/eviction.h"
 #include "kernel/sched/fp_switch.h"
 
 namespace pyrene {
@@ -35,6 +36,9 @@ bool AllowedPstate(uint64_t pstate) {
   }
 }
 
+// In Domain::last_vcpu: one that does not exist any more. Never dereferenced.
+const Vcpu* const kGoneVcpu = reinterpret_cast<const Vcpu*>(1);
+
 constexpr uint32_t Bit(uint32_t index) { return 1u << index; }
 
 }  // namespace
@@ -58,18 +62,20 @@ Vcpu* Vcpu::Create(Account& payer, Domain& guest, uint64_t affinity) {
   return vcpu;
 }
 
-Vcpu::~Vcpu() {
-  // Nobody runs it: lookups fail, and LeaveDomain or the end of its runner came first.
+void Vcpu::Detach() {
   LeaveDomain();
-  EvictElsewhere(ThisCpu());
-  if (ThisCpu().loaded == this) Unload(ThisCpu());
-  ForgetFp(fp);
+  Cpu& self = ThisCpu();
+  EvictElsewhere(self);
+  if (self.loaded == this) Unload(self);
+}
+
+Vcpu::~Vcpu() {
   page_.UnmapEverywhere();
   payer().FreePage(state_);
 }
 
 Status Vcpu::ShareState(Domain& vmm, uint64_t address) {
-  return vmm.Map(page_, 0, address, 1, rights::kRead | rights::kWrite);
+  return vmm.Map(page_, nullptr, 0, address, 1, rights::kRead | rights::kWrite);
 }
 
 void Vcpu::LeaveDomain() {
@@ -77,15 +83,31 @@ void Vcpu::LeaveDomain() {
   Thread* runner = __atomic_load_n(&runner_, __ATOMIC_ACQUIRE);
   if (runner != nullptr) runner->StopRunning();
   List<Vcpu, DomainVcpusTag>::Remove(this);
+  // What it left in TLBs is nobody's: the next vCPU there invalidates, even one at the same
+  // address.
+  for (uint32_t cpu = 0; cpu < kMaxCpus; ++cpu) {
+    if (guest_->last_vcpu(cpu) == this) guest_->last_vcpu(cpu) = kGoneVcpu;
+  }
   guest_ = nullptr;
 }
 
-Status Vcpu::Run(Cpu& cpu, Thread& thread, uint64_t flags) {
-  if (guest_ == nullptr) return Status::kGone;
+bool Vcpu::Claim(Thread& thread) {
   Thread* nobody = nullptr;
-  if (!__atomic_compare_exchange_n(&runner_, &nobody, &thread, false, __ATOMIC_ACQUIRE,
-                                   __ATOMIC_RELAXED))
-    return Status::kBusy;
+  return __atomic_compare_exchange_n(&runner_, &nobody, &thread, false, __ATOMIC_ACQUIRE,
+                                     __ATOMIC_RELAXED);
+}
+
+void Vcpu::Release() {
+  __atomic_store_n(&runner_, static_cast<Thread*>(nullptr), __ATOMIC_RELEASE);
+}
+
+Status Vcpu::Run(Cpu& cpu, Thread& thread, uint64_t flags) {
+  if (!Claim(thread)) return Status::kBusy;
+  // Claimed: LeaveDomain waits until this thread is out of the kernel.
+  if (guest_ == nullptr) {
+    Release();
+    return Status::kGone;
+  }
   thread.running = this;
   if ((flags & run_flags::kBlock) != 0) {
     LockGuard guard(lock_);
@@ -173,7 +195,7 @@ void Vcpu::Exit(Cpu& cpu, Thread& thread, ExitReason reason) {
   Pause(cpu);
   thread.running = nullptr;
   thread.SetResult(Status::kOk, static_cast<uint64_t>(reason));
-  __atomic_store_n(&runner_, static_cast<Thread*>(nullptr), __ATOMIC_RELEASE);
+  Release();
 }
 
 void Vcpu::ExitForException(Cpu& cpu, Thread& thread, uint64_t esr) {
@@ -184,7 +206,7 @@ void Vcpu::ExitForException(Cpu& cpu, Thread& thread, uint64_t esr) {
     state_->exit.far = PYRENE_READ_SYSREG(far_el2);
     state_->exit.hpfar = PYRENE_READ_SYSREG(hpfar_el2);
   }
-  Exit(cpu, thread, ExitReason::kException);
+  Pause(cpu);
   if (exception == arch::ExceptionClass::kHvc64) {
     uint64_t wanted = state_->hvc_translate & 0x1f;
     while (wanted != 0) {
@@ -194,6 +216,7 @@ void Vcpu::ExitForException(Cpu& cpu, Thread& thread, uint64_t esr) {
                               &state_->exit.par[index], 1);
     }
   }
+  Exit(cpu, thread, ExitReason::kException);
 }
 
 void Vcpu::Kick() {
@@ -256,13 +279,12 @@ bool Vcpu::InjectTimer() {
   return true;
 }
 
-void Vcpu::MaintenanceInterrupt(Cpu& cpu, Thread& thread) {
+void Vcpu::MaintenanceInterrupt(Cpu& cpu) {
   // The line is a level: it stays until the VMM has refilled, so the interface is off until the
-  // next entry.
-  ReadListRegisters();
+  // next entry. If the guest has been left already, it fires again then.
   gic::DisableVirtualInterface();
   interface_ = Interface::kOff;
-  Exit(cpu, thread, ExitReason::kMaintenance);
+  if (cpu.guest_regime) Exit(cpu, *cpu.current, ExitReason::kMaintenance);
 }
 
 bool Vcpu::WriteListRegisters() {
@@ -351,7 +373,7 @@ void Vcpu::Unload(Cpu& cpu) {
     // on.
     LockGuard guard(lock_);
     if (sleeping_ && deadline != kNoDeadline && runner_ != nullptr)
-      cpus[runner_->cpu()].scheduler.ArmTimeout(runner_, deadline);
+      Scheduler::ArmTimeout(*runner_, deadline);
   }
   __atomic_store_n(&loaded_on_, kNowhere, __ATOMIC_RELEASE);
 }
@@ -370,38 +392,31 @@ void Vcpu::EvictElsewhere(Cpu& cpu) {
   }
 }
 
-Status Vcpu::Sync(Cpu& cpu) {
-  if (guest_ == nullptr) return Status::kGone;
-  if (__atomic_load_n(&runner_, __ATOMIC_ACQUIRE) != nullptr) return Status::kBusy;
+Status Vcpu::Sync(Cpu& cpu, Thread& thread) {
+  if (!Claim(thread)) return Status::kBusy;
   EvictElsewhere(cpu);
   if (cpu.loaded == this) Unload(cpu);
+  Release();
   return Status::kOk;
 }
 
-Status Vcpu::Translate(Cpu& cpu, uint64_t address, bool write, uint64_t pages) {
-  if (guest_ == nullptr) return Status::kGone;
+Status Vcpu::Translate(Cpu& cpu, Thread& thread, uint64_t address, bool write, uint64_t pages) {
   if (pages == 0 || pages > VcpuState::kMaxTranslations) return Status::kBadArgument;
-  if (__atomic_load_n(&runner_, __ATOMIC_ACQUIRE) != nullptr) return Status::kBusy;
-  if (cpu.loaded != this) Load(cpu);
-  arch::TranslateForGuest(state_->el1, guest_->vttbr(), cpu.vttbr, address, write,
-                          state_->translation, static_cast<unsigned>(pages));
-  return Status::kOk;
+  if (!Claim(thread)) return Status::kBusy;
+  const bool alive = guest_ != nullptr;
+  if (alive) {
+    if (cpu.loaded != this) Load(cpu);
+    arch::TranslateForGuest(state_->el1, guest_->vttbr(), cpu.vttbr, address, write,
+                            state_->translation, static_cast<unsigned>(pages));
+  }
+  Release();
+  return alive ? Status::kOk : Status::kGone;
 }
 
 void Vcpu::Abandon() {
   LockGuard guard(lock_);
   sleeping_ = false;
-  __atomic_store_n(&runner_, static_cast<Thread*>(nullptr), __ATOMIC_RELEASE);
-}
-
-void ServeEviction(Cpu& cpu) {
-  Vcpu* vcpu = __atomic_load_n(&cpu.evict, __ATOMIC_ACQUIRE);
-  if (vcpu == nullptr) return;
-  if (cpu.loaded == vcpu) {
-    vcpu->Pause(cpu);
-    vcpu->Unload(cpu);
-  }
-  __atomic_store_n(&cpu.evict, static_cast<Vcpu*>(nullptr), __ATOMIC_RELEASE);
+  Release();
 }
 
 }  // namespace pyrene

@@ -34,7 +34,8 @@ class Vcpu final : public Object, public ListHook<DomainVcpusTag> {
  public:
   // The state page comes out of `payer`. The caller maps it.
   [[nodiscard]] static Vcpu* Create(Account& payer, Domain& guest, uint64_t affinity);
-  // Structure lock.
+  // Structure lock. Nobody runs it any more, and no CPU has its state.
+  void Detach();
   ~Vcpu();
   // Maps the state page at `address` in the VMM. Structure lock.
   Status ShareState(Domain& vmm, uint64_t address);
@@ -63,13 +64,13 @@ class Vcpu final : public Object, public ListHook<DomainVcpusTag> {
   // The thread that sleeps in its name is woken: by its deadline.
   void SleepOver();
   // PPI 25.
-  void MaintenanceInterrupt(Cpu& cpu, Thread& thread);
+  void MaintenanceInterrupt(Cpu& cpu);
   // The run ends because its thread does.
   void Abandon();
 
   // State in the page, nothing in the hardware. Waits for another CPU if need be.
-  Status Sync(Cpu& cpu);
-  Status Translate(Cpu& cpu, uint64_t address, bool write, uint64_t pages);
+  Status Sync(Cpu& cpu, Thread& thread);
+  Status Translate(Cpu& cpu, Thread& thread, uint64_t address, bool write, uint64_t pages);
 
   // Own CPU, service regime: hardware to page.
   void Unload(Cpu& cpu);
@@ -83,6 +84,8 @@ class Vcpu final : public Object, public ListHook<DomainVcpusTag> {
         state_(state),
         page_(payer, PhysicalOf(state), 1, MemoryType::kRam) {}
 
+  bool Claim(Thread& thread);
+  void Release();
   void Load(Cpu& cpu);
   void EvictElsewhere(Cpu& cpu);
   bool WriteListRegisters();
@@ -96,7 +99,7 @@ class Vcpu final : public Object, public ListHook<DomainVcpusTag> {
   Domain* guest_;
   VcpuState* state_;
   MemoryObject page_;         // knows where the state page is mapped, and unmaps it at the end
-  Thread* runner_ = nullptr;  // set by compare-and-exchange: who runs it
+  Thread* runner_ = nullptr;  // set by compare-and-exchange: who runs, syncs or translates
   uint32_t loaded_on_ = kNowhere;
 
   SpinLock lock_;
@@ -109,8 +112,5 @@ class Vcpu final : public Object, public ListHook<DomainVcpusTag> {
   enum class Interface : uint8_t { kOff, kOn, kUnderflow };
   Interface interface_ = Interface::kOff;  // GICH_HCR as set, while loaded
 };
-
-// Another CPU asked this one to bring a vCPU's state to memory.
-void ServeEviction(Cpu& cpu);
 
 }  // namespace pyrene

@@ -4,7 +4,7 @@
 #include "kernel/arch/barrier.h"
 #include "kernel/arch/gic.h"
 #include "kernel/lib/spinlock.h"
-#include "kernel/object/vcpu.h"
+#include "kernel/sched/eviction.h"
 #include "kernel/sched/quiesce.h"
 #include "kernel/sched/structure_lock.h"
 

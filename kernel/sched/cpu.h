@@ -42,6 +42,7 @@ struct Cpu {
   uint64_t quiesce_wanted;  // the Quiesce generation another CPU waits for
   uint64_t quiesce_ack;     // the last one this CPU has passed
   Vcpu* evict;              // another CPU wants this vCPU's state in memory
+  Thread* evict_thread;     // likewise, a thread that does not run
 };
 static_assert(offsetof(Cpu, stack_top) == 0 && offsetof(Cpu, panic_stack_top) == 8);
 

@@ -7,10 +7,12 @@
 #include "kernel/arch/sysreg.h"
 #include "kernel/log/log.h"
 #include "kernel/log/panic.h"
+#include "kernel/memory/layout.h"
 #include "kernel/object/domain.h"
 #include "kernel/object/irq.h"
 #include "kernel/object/thread.h"
 #include "kernel/object/vcpu.h"
+#include "kernel/sched/eviction.h"
 #include "kernel/sched/fp_switch.h"
 #include "kernel/syscall/dispatch.h"
 
@@ -21,6 +23,22 @@ namespace gic = arch::gic;
 using arch::ExceptionClass;
 
 constexpr uint64_t kSvcImmediateMask = 0xffff;
+
+// A translation fault of stage 2 at an address that is mapped by now: another CPU was splitting a
+// block (break-before-make), or has just mapped it. The instruction is tried again.
+bool MappedByNow(const Domain& domain, uint64_t esr, uint64_t address) {
+  constexpr uint64_t kFaultKindMask = 0x3c;
+  constexpr uint64_t kTranslationFault = 0x04;
+  return (esr & kFaultKindMask) == kTranslationFault && domain.Maps(address);
+}
+
+// HPFAR_EL2.FIPA: bits 47:12 of the IPA, in 43:4.
+uint64_t FaultingPage() { return (PYRENE_READ_SYSREG(hpfar_el2) & 0xfffffffff0) << 8; }
+
+bool IsAbort(ExceptionClass exception) {
+  return exception == ExceptionClass::kDataAbortLower ||
+         exception == ExceptionClass::kInstructionAbortLower;
+}
 
 void TakeInterrupt(Cpu& cpu) {
   const uint32_t iar = gic::Acknowledge();
@@ -50,7 +68,7 @@ void TakeInterrupt(Cpu& cpu) {
       if (cpu.loaded != nullptr) cpu.loaded->TimerInterrupt(cpu);
       break;
     case gic::kMaintenancePpi:
-      if (cpu.guest_regime) cpu.current->running->MaintenanceInterrupt(cpu, *cpu.current);
+      if (cpu.loaded != nullptr) cpu.loaded->MaintenanceInterrupt(cpu);
       break;
     default:
       break;
@@ -62,7 +80,11 @@ void TakeInterrupt(Cpu& cpu) {
 // taken by hand.
 Thread* Idle(Cpu& cpu) {
   Thread* next;
-  cpu.current = nullptr;
+  // No walks of a domain's tables, which may be freed meanwhile.
+  alignas(kPageBytes) static uint64_t empty_table[kPageBytes / sizeof(uint64_t)];
+  cpu.vttbr = PhysicalOf(empty_table);
+  PYRENE_WRITE_SYSREG(vttbr_el2, cpu.vttbr);
+  __atomic_store_n(&cpu.current, static_cast<Thread*>(nullptr), __ATOMIC_RELEASE);
   do {
     cpu.scheduler.ProgramTimer();
     __atomic_store_n(&cpu.idle, true, __ATOMIC_SEQ_CST);
@@ -132,7 +154,7 @@ Frame* HandleSynchronous(Cpu* cpu) {
   if (Vcpu* vcpu = thread.running) {
     if (exception == ExceptionClass::kFp) {
       TakeFp(*cpu, vcpu->fp);
-    } else {
+    } else if (!IsAbort(exception) || !MappedByNow(*vcpu->guest(), esr, FaultingPage())) {
       vcpu->ExitForException(*cpu, thread, esr);
     }
     return Resume(*cpu);
@@ -155,6 +177,8 @@ Frame* HandleSynchronous(Cpu* cpu) {
       TakeFp(*cpu, thread.fp);
       return Resume(*cpu);
     default:
+      if (IsAbort(exception) && MappedByNow(*thread.domain(), esr, PYRENE_READ_SYSREG(far_el2)))
+        return Resume(*cpu);
       // Stage 1 is off: FAR_EL2 is the address, and HPFAR_EL2 may be stale for some DFSC.
       if (thread.Upcall(esr, PYRENE_READ_SYSREG(far_el2))) return Resume(*cpu);
       break;

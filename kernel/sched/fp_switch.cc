@@ -30,11 +30,4 @@ void ReleaseFp(Cpu& cpu) {
   cpu.fp_owner = nullptr;
 }
 
-void ForgetFp(const FpState& state) {
-  for (Cpu& cpu : cpus) {
-    // Its thread or vCPU does not run, so that CPU cannot be switching to or from it now.
-    if (cpu.fp_owner == &state) cpu.fp_owner = nullptr;
-  }
-}
-
 }  // namespace pyrene

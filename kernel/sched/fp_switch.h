@@ -21,7 +21,5 @@ inline void TrapFpUnlessOwned(Cpu& cpu, const FpState& state) {
 void TakeFp(Cpu& cpu, FpState& state);
 // The registers go to their owner's memory; nobody owns them.
 void ReleaseFp(Cpu& cpu);
-// Their owner is being destroyed.
-void ForgetFp(const FpState& state);
 
 }  // namespace pyrene

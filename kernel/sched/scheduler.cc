@@ -17,8 +17,30 @@ uint64_t SliceOf(const Thread& thread) {
 
 }  // namespace
 
+bool Scheduler::Throttle(Thread& thread) {
+  if (thread.budget_ == 0) return false;
+  const uint64_t now = arch::Counter();
+  if (now >= thread.period_end_) {
+    thread.budget_left_ = thread.budget_;
+    thread.period_end_ = now + thread.period_;
+  }
+  if (thread.budget_left_ != 0) return false;
+  thread.throttled_ = true;
+  timeouts_.Insert(&thread, thread.period_end_);
+  return true;
+}
+
+void Scheduler::Unthrottle(Thread& thread) {
+  LockGuard guard(lock_);
+  if (!thread.throttled_) return;
+  thread.throttled_ = false;
+  Enqueue(thread, false);
+  wanted_ = true;
+}
+
 void Scheduler::Enqueue(Thread& thread, bool front) {
-  const uint32_t priority = thread.parameters_.priority;
+  if (Throttle(thread)) return;
+  const uint32_t priority = thread.priority_;
   if (front) {
     queue_[priority].PushFront(&thread);
   } else {
@@ -29,7 +51,7 @@ void Scheduler::Enqueue(Thread& thread, bool front) {
 
 void Scheduler::Dequeue(Thread& thread) {
   List<Thread, ReadyTag>::Remove(&thread);
-  const uint32_t priority = thread.parameters_.priority;
+  const uint32_t priority = thread.priority_;
   if (queue_[priority].empty()) ready_ &= ~(1u << priority);
 }
 
@@ -41,37 +63,105 @@ void Scheduler::Block(Thread& thread, uint64_t deadline) {
   self.wanted_ = true;
 }
 
-void Scheduler::Wake(Thread& thread) {
-  Cpu& cpu = cpus[thread.cpu()];
+void Scheduler::Donate(Thread& caller, Thread& server) {
+  Cpu& cpu = cpus[caller.cpu()];
+  LockGuard guard(cpu.scheduler.lock_);
+  caller.state_ = ThreadState::kBlocked;
+  server.state_ = ThreadState::kReady;
+  server.donor_ = caller.donor_ != nullptr ? caller.donor_ : &caller;
+  if (caller.priority_ > server.priority_) server.priority_ = caller.priority_;
+  cpu.scheduler.running_priority_ = server.priority_;
+  __atomic_store_n(&cpu.current, &server, __ATOMIC_RELEASE);
+}
+
+void Scheduler::ReturnDonation(Thread& server, Thread& client) {
+  Cpu& cpu = cpus[server.cpu()];
   Scheduler& self = cpu.scheduler;
-  bool poke = false;
-  {
-    LockGuard guard(self.lock_);
-    if (thread.state_ != ThreadState::kBlocked && thread.state_ != ThreadState::kStopped) return;
+  LockGuard guard(self.lock_);
+  server.state_ = ThreadState::kBlocked;
+  server.EndService();
+  if (client.state_ != ThreadState::kBlocked) {
+    self.wanted_ = true;  // stopped meanwhile
+    return;
+  }
+  client.state_ = ThreadState::kReady;
+  if (self.ready_ >> client.priority_ > 1) {
+    // Preempted in the server's place: to the front of its queue, and the scheduler decides.
+    self.Enqueue(client, true);
+    self.wanted_ = true;
+    return;
+  }
+  self.running_priority_ = client.priority_;
+  __atomic_store_n(&cpu.current, &client, __ATOMIC_RELEASE);
+}
+
+Scheduler& Scheduler::LockHome(Thread& thread) {
+  for (;;) {
+    const uint32_t home = thread.cpu();
+    Scheduler& scheduler = cpus[home].scheduler;
+    scheduler.lock_.Lock();
+    if (thread.cpu() == home) return scheduler;
+    scheduler.lock_.Unlock();
+  }
+}
+
+void Scheduler::MakeReady(Thread& thread, ThreadState from) {
+  Scheduler& self = LockHome(thread);
+  Cpu& cpu = cpus[thread.cpu()];
+  bool urgent = false;
+  if (thread.state_ == from) {
     thread.state_ = ThreadState::kReady;
     self.timeouts_.Remove(&thread);
     // A thread that blocked a moment ago may still be its CPU's current one; Pick finds it in the
     // queue.
     self.Enqueue(thread, false);
-    const Thread* current = cpu.current;
-    const bool urgent =
-        current == nullptr || current->state_ != ThreadState::kReady ||
-        thread.parameters_.priority > current->parameters_.priority ||
-        (thread.parameters_.priority == current->parameters_.priority && !self.sliced_);
-    if (urgent) {
-      poke = &cpu != &ThisCpu();
-      if (!poke) self.wanted_ = true;
-    }
+    urgent = cpu.current == nullptr || thread.priority_ > self.running_priority_ ||
+             (thread.priority_ == self.running_priority_ && !self.sliced_);
+    if (urgent && &cpu == &ThisCpu()) self.wanted_ = true;
   }
-  if (poke) Poke(cpu.id);
+  self.lock_.Unlock();
+  if (urgent && &cpu != &ThisCpu()) Poke(cpu.id);
 }
 
+void Scheduler::Wake(Thread& thread) { MakeReady(thread, ThreadState::kBlocked); }
+
+void Scheduler::Start(Thread& thread) { MakeReady(thread, ThreadState::kStopped); }
+
 void Scheduler::Retire(Thread& thread, ThreadState state) {
-  Scheduler& self = cpus[thread.cpu()].scheduler;
-  LockGuard guard(self.lock_);
+  Scheduler& self = LockHome(thread);
   if (List<Thread, ReadyTag>::Linked(&thread)) self.Dequeue(thread);
   self.timeouts_.Remove(&thread);
+  thread.throttled_ = false;
   thread.state_ = state;
+  self.lock_.Unlock();
+}
+
+bool Scheduler::Change(Thread& thread, ThreadParameters parameters) {
+  // Under the structure lock, so no other thread moves meanwhile: the order of the two locks does
+  // not matter.
+  Cpu& from = cpus[thread.cpu()];
+  Cpu& to = cpus[parameters.cpu];
+  LockGuard guard(from.scheduler.lock_);
+  if (&from != &to) {
+    if (from.current == &thread || from.el0 == &thread || from.fp_owner == &thread.fp) return false;
+    to.scheduler.lock_.Lock();
+  }
+  const bool queued = List<Thread, ReadyTag>::Linked(&thread);
+  const bool timed = thread.queued;
+  const uint64_t deadline = thread.deadline;
+  if (queued) from.scheduler.Dequeue(thread);
+  if (timed && &from != &to) from.scheduler.timeouts_.Remove(&thread);
+  thread.parameters_ = parameters;
+  if (thread.donor_ == nullptr) thread.priority_ = parameters.priority;
+  if (queued) to.scheduler.Enqueue(thread, false);
+  if (timed && &from != &to) to.scheduler.timeouts_.Insert(&thread, deadline);
+  if (&from != &to) {
+    to.scheduler.lock_.Unlock();
+    Poke(to.id);  // its timer, or its choice of thread, may have to change
+  } else {
+    from.scheduler.wanted_ = true;
+  }
+  return true;
 }
 
 Thread* Scheduler::Pick(Thread* current) {
@@ -80,7 +170,7 @@ Thread* Scheduler::Pick(Thread* current) {
   LockGuard guard(lock_);
   wanted_ = false;
   if (current != nullptr && current->state_ == ThreadState::kReady &&
-      !List<Thread, ReadyTag>::Linked(current)) {
+      !List<Thread, ReadyTag>::Linked(current) && !current->throttled_) {
     const bool expired = sliced_ && now >= slice_end_;
     current->slice_left_ = sliced_ && !expired ? slice_end_ - now : 0;
     Enqueue(*current, !expired);
@@ -95,7 +185,12 @@ Thread* Scheduler::Pick(Thread* current) {
       sliced_ = true;
       slice_end_ = now + (next->slice_left_ != 0 ? next->slice_left_ : SliceOf(*next));
     }
+    if (next->budget_ != 0 && (!sliced_ || slice_end_ - now > next->budget_left_)) {
+      sliced_ = true;
+      slice_end_ = now + next->budget_left_;
+    }
   }
+  running_priority_ = next == nullptr ? 0 : next->priority_;
   switched_at_ = now;
   return next;
 }
@@ -132,15 +227,20 @@ void Scheduler::ProgramTimer() {
   arch::SetHypervisorTimer(next);
 }
 
-void Scheduler::ArmTimeout(TimeoutNode* node, uint64_t deadline) {
-  LockGuard guard(lock_);
-  timeouts_.Remove(node);
-  timeouts_.Insert(node, deadline);
-}
-
-void Scheduler::DisarmTimeout(TimeoutNode* node) {
-  LockGuard guard(lock_);
-  timeouts_.Remove(node);
+void Scheduler::ArmTimeout(Thread& thread, uint64_t deadline) {
+  Scheduler& self = LockHome(thread);
+  const bool armed = thread.state_ == ThreadState::kBlocked;
+  if (armed) {
+    self.timeouts_.Remove(&thread);
+    self.timeouts_.Insert(&thread, deadline);
+  }
+  self.lock_.Unlock();
+  if (!armed) return;
+  if (&self == &ThisCpu().scheduler) {
+    self.ProgramTimer();
+  } else {
+    Poke(thread.cpu());
+  }
 }
 
 }  // namespace pyrene

@@ -23,11 +23,24 @@ class Scheduler final {
   // Thread::TimedOut is called when it passes. The CPU goes on running kernel code; Reschedule
   // picks another thread on the way out.
   static void Block(Thread& thread, uint64_t deadline);
-  // Makes a blocked or stopped thread ready. Does nothing to a ready one.
+  // A call between threads of one CPU: `caller`, the current thread, blocks; `server`, which
+  // waited, becomes the current thread, on the caller's time and priority. No queue is touched.
+  static void Donate(Thread& caller, Thread& server);
+  // The reply: `server`, the current thread, waits again; `client` goes on in its place, unless
+  // something more urgent is ready.
+  static void ReturnDonation(Thread& server, Thread& client);
+  // Makes a blocked thread ready; does nothing to any other.
   static void Wake(Thread& thread);
-  // Takes a thread off the ready queue or its timeout off the heap, with the state it gets. The
-  // thread must not be running elsewhere.
+  // Makes a stopped thread ready; does nothing to any other.
+  static void Start(Thread& thread);
+  // Takes a thread off the ready queue and its timeout off the heap, with the state it gets. The
+  // CPU that runs it is not told.
   static void Retire(Thread& thread, ThreadState state);
+  // New parameters. On another CPU only if the thread is not running, and nothing of it is left in
+  // its CPU's registers; else false.
+  [[nodiscard]] static bool Change(Thread& thread, ThreadParameters parameters);
+  // Its period is over.
+  void Unthrottle(Thread& thread);
 
   // Own CPU only, from here on.
   bool reschedule_wanted() const { return wanted_; }
@@ -44,14 +57,19 @@ class Scheduler final {
   void TimerInterrupt();
   // Programs the hypervisor timer for the next deadline or the end of the slice.
   void ProgramTimer();
-  // A vCPU's timer is queued like a thread's timeout.
-  void ArmTimeout(TimeoutNode* node, uint64_t deadline);
-  void DisarmTimeout(TimeoutNode* node);
+  // The deadline of a blocked thread's sleep is known now; does nothing to a thread that is not
+  // blocked. Any CPU.
+  static void ArmTimeout(Thread& thread, uint64_t deadline);
 
  private:
   friend class Thread;
+  static void MakeReady(Thread& thread, ThreadState from);
+  // Locks the scheduler of the thread's CPU, which may change until then.
+  static Scheduler& LockHome(Thread& thread);
   void Enqueue(Thread& thread, bool front);
   void Dequeue(Thread& thread);
+  // True if the thread has to wait for its next period.
+  bool Throttle(Thread& thread);
 
   SpinLock lock_;
   uint32_t ready_ = 0;  // bit p: queue p is not empty
@@ -59,6 +77,7 @@ class Scheduler final {
   TimeoutQueue timeouts_;
   bool wanted_ = false;
   bool sliced_ = false;  // the running thread shares its priority and has a slice
+  uint32_t running_priority_ = 0;
   uint64_t slice_end_ = 0;
   uint64_t switched_at_ = 0;  // when the running thread was switched to
   uint64_t programmed_ = ~uint64_t{0};

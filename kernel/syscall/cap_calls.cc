@@ -6,7 +6,7 @@
 #include "kernel/sched/structure_lock.h"
 #include "kernel/syscall/dispatch.h"
 
-namespace pyrene {
+namespace pyrene::syscalls {
 namespace {
 
 // The domain that argument `index` names; kNullCap is the caller's own.
@@ -16,13 +16,8 @@ Status TargetDomain(Call& call, uint64_t index, Domain*& domain) {
   return Find(call, index, ObjectType::kDomain, rights::kControl, domain);
 }
 
-bool Badgeable(ObjectType type) {
-  return type == ObjectType::kPort || type == ObjectType::kNotification;
-}
-
 Status DeleteOrRevoke(Call& call, bool include_top) {
-  StructureLock lock;
-  if (!lock.held()) return kRestart;
+  PYRENE_LOCK_STRUCTURE();
   auto* slot = const_cast<Slot*>(call.domain.caps().Find(call.Argument(0)));
   if (slot == nullptr || slot->word == 0) return Status::kBadCap;
   return DeleteTree(*slot, include_top) ? Status::kOk : kRestart;
@@ -31,26 +26,13 @@ Status DeleteOrRevoke(Call& call, bool include_top) {
 }  // namespace
 
 Status CapCopy(Call& call) {
-  StructureLock lock;
-  if (!lock.held()) return kRestart;
+  PYRENE_LOCK_STRUCTURE();
   Domain* target;
-  if (Status s = TargetDomain(call, call.Argument(0), target); s != Status::kOk) return s;
+  PYRENE_TRY(TargetDomain(call, call.Argument(0), target));
   auto* source = const_cast<Slot*>(call.domain.caps().Find(call.Argument(2)));
   if (source == nullptr || Slot::TypeOf(source->word) == ObjectType::kNone) return Status::kBadCap;
-  const uint64_t word = source->word;
-  if ((Slot::RightsOf(word) & rights::kCopy) == 0) return Status::kNoRight;
-  if (target->dying()) return Status::kGone;
-  const uint64_t badge = call.Argument(4);
-  if (badge != 0 && (!Badgeable(Slot::TypeOf(word)) || source->badge != 0))
-    return Status::kBadArgument;
-  Slot* slot;
-  if (Status s = target->caps().Reserve(target->account(), call.Argument(1), slot);
-      s != Status::kOk)
-    return s;
-  const auto rights = static_cast<Rights>(Slot::RightsOf(word) & call.Argument(3));
-  Insert(*slot, source, Slot::Pack(Slot::ObjectOf<void>(word), Slot::TypeOf(word), rights, false),
-         badge != 0 ? badge : source->badge);
-  return Status::kOk;
+  return CopyCapability(*source, *target, call.Argument(1), static_cast<Rights>(call.Argument(3)),
+                        call.Argument(4));
 }
 
 Status CapDelete(Call& call) { return DeleteOrRevoke(call, true); }
@@ -58,10 +40,9 @@ Status CapDelete(Call& call) { return DeleteOrRevoke(call, true); }
 Status CapRevoke(Call& call) { return DeleteOrRevoke(call, false); }
 
 Status CapInspect(Call& call) {
-  StructureLock lock;
-  if (!lock.held()) return kRestart;
+  PYRENE_LOCK_STRUCTURE();
   Domain* target;
-  if (Status s = TargetDomain(call, call.Argument(0), target); s != Status::kOk) return s;
+  PYRENE_TRY(TargetDomain(call, call.Argument(0), target));
   const Slot* slot = target->caps().Find(call.Argument(1));
   if (slot == nullptr || Slot::TypeOf(slot->word) == ObjectType::kNone) return Status::kBadCap;
   const uint64_t word = slot->word;
@@ -72,4 +53,4 @@ Status CapInspect(Call& call) {
   return Status::kOk;
 }
 
-}  // namespace pyrene
+}  // namespace pyrene::syscalls

@@ -11,80 +11,15 @@ namespace {
 
 constexpr uint64_t kInstructionBytes = 4;
 
+using Handler = Status (*)(Call&);
+
 Handler HandlerOf(uint64_t number) {
   switch (static_cast<Syscall>(number)) {
-    case Syscall::kCapCopy:
-      return CapCopy;
-    case Syscall::kCapDelete:
-      return CapDelete;
-    case Syscall::kCapRevoke:
-      return CapRevoke;
-    case Syscall::kCapInspect:
-      return CapInspect;
-    case Syscall::kDomainCreate:
-      return DomainCreate;
-    case Syscall::kDomainMap:
-      return DomainMap;
-    case Syscall::kDomainUnmap:
-      return DomainUnmap;
-    case Syscall::kDomainReset:
-      return DomainReset;
-    case Syscall::kDomainAccount:
-      return DomainAccount;
-    case Syscall::kDomainSupervise:
-      return DomainSupervise;
-    case Syscall::kDomainFault:
-      return DomainFault;
-    case Syscall::kThreadCreate:
-      return ThreadCreate;
-    case Syscall::kThreadStart:
-      return ThreadStart;
-    case Syscall::kThreadStop:
-      return ThreadStop;
-    case Syscall::kThreadSet:
-      return ThreadSet;
-    case Syscall::kThreadInfo:
-      return ThreadInfo;
-    case Syscall::kThreadExit:
-      return ThreadExit;
-    case Syscall::kThreadYield:
-      return ThreadYield;
-    case Syscall::kUpcallSet:
-      return UpcallSet;
-    case Syscall::kUpcallInfo:
-      return UpcallInfoGet;
-    case Syscall::kUpcallMove:
-      return UpcallMove;
-    case Syscall::kVcpuCreate:
-      return VcpuCreate;
-    case Syscall::kVcpuRun:
-      return VcpuRun;
-    case Syscall::kVcpuKick:
-      return VcpuKick;
-    case Syscall::kVcpuSync:
-      return VcpuSync;
-    case Syscall::kVcpuTranslate:
-      return VcpuTranslate;
-    case Syscall::kMemoryDerive:
-      return MemoryDerive;
-    case Syscall::kMemoryInfo:
-      return MemoryInfo;
-    case Syscall::kNotificationCreate:
-      return NotificationCreate;
-    case Syscall::kNotificationSignal:
-      return NotificationSignal;
-    case Syscall::kNotificationWait:
-      return NotificationWait;
-    case Syscall::kIrqDerive:
-      return IrqDerive;
-    case Syscall::kIrqBind:
-      return IrqBind;
-    case Syscall::kIrqAcknowledge:
-      return IrqAcknowledge;
-    case Syscall::kSystemOff:
-      return SystemOff;
-    case Syscall::kSystemReset:
-      return SystemReset;
+#define PYRENE_CASE(name) \
+  case Syscall::k##name:  \
+    return syscalls::name;
+    PYRENE_SYSCALLS(PYRENE_CASE)
+#undef PYRENE_CASE
     default:
       return nullptr;
   }
@@ -110,7 +45,7 @@ void DispatchSyscall(Cpu& cpu, Thread& thread) {
   if (frame.x[8] == static_cast<uint64_t>(Syscall::kVcpuRun)) [[likely]] {
     // The way of every guest exit: not through the table.
     Call call{cpu, thread, *thread.domain()};
-    const Status status = VcpuRun(call);
+    const Status status = syscalls::VcpuRun(call);
     if (status != kAnswered) thread.SetResult(status);
     return;
   }

@@ -46,43 +46,35 @@ Status Find(Call& call, uint64_t index, ObjectType type, Rights rights, T*& obje
   return status;
 }
 
-// One function for each system call; syscall/table.cc lists them.
-using Handler = Status (*)(Call&);
-Status CapCopy(Call& call);
-Status CapDelete(Call& call);
-Status CapRevoke(Call& call);
-Status CapInspect(Call& call);
-Status DomainCreate(Call& call);
-Status DomainMap(Call& call);
-Status DomainUnmap(Call& call);
-Status DomainReset(Call& call);
-Status DomainAccount(Call& call);
-Status DomainSupervise(Call& call);
-Status DomainFault(Call& call);
-Status ThreadCreate(Call& call);
-Status ThreadStart(Call& call);
-Status ThreadStop(Call& call);
-Status ThreadSet(Call& call);
-Status ThreadInfo(Call& call);
-Status ThreadExit(Call& call);
-Status ThreadYield(Call& call);
-Status UpcallSet(Call& call);
-Status UpcallInfoGet(Call& call);
-Status UpcallMove(Call& call);
-Status VcpuCreate(Call& call);
-Status VcpuRun(Call& call);
-Status VcpuKick(Call& call);
-Status VcpuSync(Call& call);
-Status VcpuTranslate(Call& call);
-Status MemoryDerive(Call& call);
-Status MemoryInfo(Call& call);
-Status NotificationCreate(Call& call);
-Status NotificationSignal(Call& call);
-Status NotificationWait(Call& call);
-Status IrqDerive(Call& call);
-Status IrqBind(Call& call);
-Status IrqAcknowledge(Call& call);
-Status SystemOff(Call& call);
-Status SystemReset(Call& call);
+// One function for each system call, named as in enum class Syscall.
+// clang-format off: a list reads best as one
+#define PYRENE_SYSCALLS(X)                                                                         \
+  X(CapCopy)                                                                                       \
+  X(CapDelete)                                                                                     \
+  X(CapRevoke)                                                                                     \
+  X(CapInspect)                                                                                    \
+  X(DomainCreate)                                                                                  \
+  X(DomainMap) X(DomainUnmap) X(DomainReset) X(DomainAccount) X(DomainSupervise) X(DomainFault)    \
+      X(ThreadCreate) X(ThreadStart) X(ThreadStop) X(ThreadSet) X(ThreadInfo) X(ThreadExit)        \
+          X(ThreadYield) X(UpcallSet) X(UpcallInfo) X(UpcallMove) X(VcpuCreate) X(VcpuRun)         \
+              X(VcpuKick) X(VcpuSync) X(VcpuTranslate) X(MemoryDerive) X(MemoryInfo) X(PortCreate) \
+                  X(PortCall) X(PortReplyWait) X(NotificationCreate) X(NotificationSignal)         \
+                      X(NotificationWait) X(IrqDerive) X(IrqBind) X(IrqAcknowledge) X(SystemOff)   \
+                          X(SystemReset)
+// clang-format on
+
+namespace syscalls {
+#define PYRENE_DECLARE_SYSCALL(name) Status name(Call& call);
+PYRENE_SYSCALLS(PYRENE_DECLARE_SYSCALL)
+#undef PYRENE_DECLARE_SYSCALL
+}  // namespace syscalls
 
 }  // namespace pyrene
+
+// Returns from the enclosing function what is not kOk.
+#define PYRENE_TRY(expression) \
+  if (const Status status_ = (expression); status_ != Status::kOk) return status_
+// Waits for the structure lock until the end of the scope; an interrupt makes the call restart.
+#define PYRENE_LOCK_STRUCTURE() \
+  StructureLock structure_lock; \
+  if (!structure_lock.held()) return kRestart

@@ -7,7 +7,7 @@
 #include "kernel/sched/structure_lock.h"
 #include "kernel/syscall/dispatch.h"
 
-namespace pyrene {
+namespace pyrene::syscalls {
 namespace {
 
 Status ControlledDomain(Call& call, Domain*& domain) {
@@ -17,12 +17,9 @@ Status ControlledDomain(Call& call, Domain*& domain) {
 }  // namespace
 
 Status DomainCreate(Call& call) {
-  StructureLock lock;
-  if (!lock.held()) return kRestart;
+  PYRENE_LOCK_STRUCTURE();
   Slot* slot;
-  if (Status s = call.domain.caps().Reserve(call.domain.account(), call.Argument(0), slot);
-      s != Status::kOk)
-    return s;
+  PYRENE_TRY(call.domain.caps().Reserve(call.domain.account(), call.Argument(0), slot));
   Status status;
   Domain* domain = Domain::Create(status, call.domain.account(), call.Argument(1));
   if (status != Status::kOk) return status;
@@ -33,41 +30,36 @@ Status DomainCreate(Call& call) {
 
 Status DomainMap(Call& call) {
   Domain* domain;
-  if (Status s = ControlledDomain(call, domain); s != Status::kOk) return s;
+  PYRENE_TRY(ControlledDomain(call, domain));
   const auto wanted =
       static_cast<Rights>(call.Argument(5) & (rights::kRead | rights::kWrite | rights::kExecute));
   MemoryObject* memory;
-  if (Status s = Find(call, call.Argument(1), ObjectType::kMemory, wanted, memory);
-      s != Status::kOk)
-    return s;
-  StructureLock lock;
-  if (!lock.held()) return kRestart;
+  PYRENE_TRY(Find(call, call.Argument(1), ObjectType::kMemory, wanted, memory));
+  PYRENE_LOCK_STRUCTURE();
   if (domain->dying()) return Status::kGone;
-  return domain->Map(*memory, call.Argument(2), call.Argument(3), call.Argument(4), wanted);
+  return domain->Map(*memory, call.domain.caps().Find(call.Argument(1)), call.Argument(2),
+                     call.Argument(3), call.Argument(4), wanted);
 }
 
 Status DomainUnmap(Call& call) {
   Domain* domain;
-  if (Status s = ControlledDomain(call, domain); s != Status::kOk) return s;
-  StructureLock lock;
-  if (!lock.held()) return kRestart;
+  PYRENE_TRY(ControlledDomain(call, domain));
+  PYRENE_LOCK_STRUCTURE();
   return domain->Unmap(call.Argument(1), call.Argument(2));
 }
 
 Status DomainReset(Call& call) {
   Domain* domain;
-  if (Status s = ControlledDomain(call, domain); s != Status::kOk) return s;
-  StructureLock lock;
-  if (!lock.held()) return kRestart;
+  PYRENE_TRY(ControlledDomain(call, domain));
+  PYRENE_LOCK_STRUCTURE();
   domain->UnmapAll();
   return Status::kOk;
 }
 
 Status DomainAccount(Call& call) {
   Domain* domain;
-  if (Status s = ControlledDomain(call, domain); s != Status::kOk) return s;
-  StructureLock lock;
-  if (!lock.held()) return kRestart;
+  PYRENE_TRY(ControlledDomain(call, domain));
+  PYRENE_LOCK_STRUCTURE();
   call.Result(1, domain->account().quota());
   call.Result(2, domain->account().used());
   call.Result(3, domain->cpu_time());
@@ -76,21 +68,18 @@ Status DomainAccount(Call& call) {
 
 Status DomainSupervise(Call& call) {
   Domain* domain;
-  if (Status s = ControlledDomain(call, domain); s != Status::kOk) return s;
+  PYRENE_TRY(ControlledDomain(call, domain));
   Notification* notification;
-  if (Status s =
-          Find(call, call.Argument(1), ObjectType::kNotification, rights::kSignal, notification);
-      s != Status::kOk)
-    return s;
-  StructureLock lock;
-  if (!lock.held()) return kRestart;
+  PYRENE_TRY(
+      Find(call, call.Argument(1), ObjectType::kNotification, rights::kSignal, notification));
+  PYRENE_LOCK_STRUCTURE();
   domain->supervisor().Bind(notification, call.Argument(2));
   return Status::kOk;
 }
 
 Status DomainFault(Call& call) {
   Domain* domain;
-  if (Status s = ControlledDomain(call, domain); s != Status::kOk) return s;
+  PYRENE_TRY(ControlledDomain(call, domain));
   const FaultReport report = domain->TakeReport();
   call.Result(1, static_cast<uint64_t>(report.kind));
   call.Result(2, report.thread);
@@ -100,4 +89,4 @@ Status DomainFault(Call& call) {
   return Status::kOk;
 }
 
-}  // namespace pyrene
+}  // namespace pyrene::syscalls

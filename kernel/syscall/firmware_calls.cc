@@ -3,24 +3,18 @@
 #include "kernel/object/domain.h"
 #include "kernel/syscall/dispatch.h"
 
-namespace pyrene {
+namespace pyrene::syscalls {
 
 Status SystemOff(Call& call) {
   uint64_t word;
-  if (Status s =
-          LookUp(call.domain, call.Argument(0), ObjectType::kFirmware, rights::kControl, word);
-      s != Status::kOk)
-    return s;
+  PYRENE_TRY(LookUp(call.domain, call.Argument(0), ObjectType::kFirmware, rights::kControl, word));
   return arch::psci::SystemOff();
 }
 
 Status SystemReset(Call& call) {
   uint64_t word;
-  if (Status s =
-          LookUp(call.domain, call.Argument(0), ObjectType::kFirmware, rights::kControl, word);
-      s != Status::kOk)
-    return s;
+  PYRENE_TRY(LookUp(call.domain, call.Argument(0), ObjectType::kFirmware, rights::kControl, word));
   return arch::psci::SystemReset();
 }
 
-}  // namespace pyrene
+}  // namespace pyrene::syscalls

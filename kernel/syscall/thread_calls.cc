@@ -1,12 +1,13 @@
 // SPDX-License-Identifier: Apache-2.0
-#include "kernel/cap/derivation.h"
+#include "kernel/arch/timer.h"
 #include "kernel/object/domain.h"
 #include "kernel/object/thread.h"
 #include "kernel/sched/cpu.h"
 #include "kernel/sched/structure_lock.h"
+#include "kernel/syscall/create.h"
 #include "kernel/syscall/dispatch.h"
 
-namespace pyrene {
+namespace pyrene::syscalls {
 namespace {
 
 Status ControlledThread(Call& call, Thread*& thread) {
@@ -22,59 +23,52 @@ bool Valid(const ThreadParameters& parameters) {
 
 Status ThreadCreate(Call& call) {
   Domain* domain;
-  if (Status s = Find(call, call.Argument(1), ObjectType::kDomain, rights::kControl, domain);
-      s != Status::kOk)
-    return s;
+  PYRENE_TRY(Find(call, call.Argument(1), ObjectType::kDomain, rights::kControl, domain));
   const ThreadParameters parameters = ThreadParameters::Unpack(call.Argument(5));
   if (!Valid(parameters)) return Status::kBadArgument;
-  StructureLock lock;
-  if (!lock.held()) return kRestart;
+  PYRENE_LOCK_STRUCTURE();
   if (domain->dying()) return Status::kGone;
   // A thread may not outrank its creator, else any service could starve the drivers.
   if (parameters.priority > call.thread.parameters().priority) return Status::kNoRight;
-  Slot* slot;
-  if (Status s = call.domain.caps().Reserve(call.domain.account(), call.Argument(0), slot);
-      s != Status::kOk)
-    return s;
-  auto* thread = call.domain.account().New<Thread>(call.domain.account(), *domain, call.Argument(2),
-                                                   call.Argument(3), call.Argument(4), parameters);
-  if (thread == nullptr) return Status::kNoMemory;
-  Insert(*slot, nullptr, Slot::Pack(thread, ObjectType::kThread, rights::kAll, true), 0);
-  return Status::kOk;
+  return CreateObject<Thread>(call, ObjectType::kThread, rights::kAll, nullptr, *domain,
+                              call.Argument(2), call.Argument(3), call.Argument(4), parameters);
 }
 
 Status ThreadStart(Call& call) {
   Thread* thread;
-  if (Status s = ControlledThread(call, thread); s != Status::kOk) return s;
-  StructureLock lock;
-  if (!lock.held()) return kRestart;
+  PYRENE_TRY(ControlledThread(call, thread));
+  PYRENE_LOCK_STRUCTURE();
   return thread->Start();
 }
 
 Status ThreadStop(Call& call) {
   Thread* thread;
-  if (Status s = ControlledThread(call, thread); s != Status::kOk) return s;
-  StructureLock lock;
-  if (!lock.held()) return kRestart;
+  PYRENE_TRY(ControlledThread(call, thread));
+  PYRENE_LOCK_STRUCTURE();
   thread->Stop(ThreadState::kStopped);
   return Status::kOk;
 }
 
 Status ThreadSet(Call& call) {
   Thread* thread;
-  if (Status s = ControlledThread(call, thread); s != Status::kOk) return s;
+  PYRENE_TRY(ControlledThread(call, thread));
   const ThreadParameters parameters = ThreadParameters::Unpack(call.Argument(1));
   if (!Valid(parameters)) return Status::kBadArgument;
-  StructureLock lock;
-  if (!lock.held()) return kRestart;
+  PYRENE_LOCK_STRUCTURE();
   if (parameters.priority > call.thread.parameters().priority) return Status::kNoRight;
+  // A budget is at most the period, and both fit the counter for centuries.
+  constexpr uint64_t kMostMicroseconds = uint64_t{1} << 32;
+  const uint64_t budget = call.Argument(2);
+  const uint64_t period = call.Argument(3);
+  if (budget > period || period > kMostMicroseconds) return Status::kBadArgument;
+  thread->SetBudget(arch::TicksOf(budget), arch::TicksOf(period));
   thread->SetParameters(parameters);
   return Status::kOk;
 }
 
 Status ThreadInfo(Call& call) {
   Thread* thread;
-  if (Status s = ControlledThread(call, thread); s != Status::kOk) return s;
+  PYRENE_TRY(ControlledThread(call, thread));
   call.Result(1, static_cast<uint64_t>(thread->state()));
   call.Result(2, thread->cpu_time());
   call.Result(3, thread->parameters().Pack());
@@ -97,8 +91,8 @@ Status UpcallSet(Call& call) {
   return Status::kOk;
 }
 
-Status UpcallInfoGet(Call& call) {
-  const UpcallInfo info = call.thread.upcall_info();
+Status UpcallInfo(Call& call) {
+  const pyrene::UpcallInfo info = call.thread.upcall_info();
   call.Result(1, info.pc);
   call.Result(2, info.sp);
   call.Result(3, info.pstate);
@@ -109,4 +103,4 @@ Status UpcallInfoGet(Call& call) {
 
 Status UpcallMove(Call& call) { return call.thread.MoveUpcall(call.Argument(0)); }
 
-}  // namespace pyrene
+}  // namespace pyrene::syscalls

@@ -8,22 +8,18 @@
 #include "kernel/sched/structure_lock.h"
 #include "kernel/syscall/dispatch.h"
 
-namespace pyrene {
+namespace pyrene::syscalls {
 
 Status VcpuCreate(Call& call) {
   Domain* guest;
-  if (Status s = Find(call, call.Argument(1), ObjectType::kDomain, rights::kControl, guest);
-      s != Status::kOk)
-    return s;
-  StructureLock lock;
-  if (!lock.held()) return kRestart;
+  PYRENE_TRY(Find(call, call.Argument(1), ObjectType::kDomain, rights::kControl, guest));
+  PYRENE_LOCK_STRUCTURE();
   Slot* slot;
-  if (Status s = call.domain.caps().Reserve(call.domain.account(), call.Argument(0), slot);
-      s != Status::kOk)
-    return s;
+  PYRENE_TRY(call.domain.caps().Reserve(call.domain.account(), call.Argument(0), slot));
   Vcpu* vcpu = Vcpu::Create(call.domain.account(), *guest, call.Argument(3) & 0xff00ffffff);
   if (vcpu == nullptr) return Status::kNoMemory;
   if (Status s = vcpu->ShareState(call.domain, call.Argument(2)); s != Status::kOk) {
+    vcpu->Detach();
     call.domain.account().Delete(vcpu);
     return s;
   }
@@ -33,37 +29,29 @@ Status VcpuCreate(Call& call) {
 
 Status VcpuRun(Call& call) {
   Vcpu* vcpu;
-  if (Status s = Find(call, call.Argument(0), ObjectType::kVcpu, rights::kControl, vcpu);
-      s != Status::kOk)
-    return s;
+  PYRENE_TRY(Find(call, call.Argument(0), ObjectType::kVcpu, rights::kControl, vcpu));
   const Status status = vcpu->Run(call.cpu, call.thread, call.Argument(1));
   return status == Status::kOk ? kAnswered : status;
 }
 
 Status VcpuKick(Call& call) {
   Vcpu* vcpu;
-  if (Status s = Find(call, call.Argument(0), ObjectType::kVcpu, rights::kKick, vcpu);
-      s != Status::kOk)
-    return s;
+  PYRENE_TRY(Find(call, call.Argument(0), ObjectType::kVcpu, rights::kKick, vcpu));
   vcpu->Kick();
   return Status::kOk;
 }
 
 Status VcpuSync(Call& call) {
   Vcpu* vcpu;
-  if (Status s = Find(call, call.Argument(0), ObjectType::kVcpu, rights::kControl, vcpu);
-      s != Status::kOk)
-    return s;
-  return vcpu->Sync(call.cpu);
+  PYRENE_TRY(Find(call, call.Argument(0), ObjectType::kVcpu, rights::kControl, vcpu));
+  return vcpu->Sync(call.cpu, call.thread);
 }
 
 Status VcpuTranslate(Call& call) {
   Vcpu* vcpu;
-  if (Status s = Find(call, call.Argument(0), ObjectType::kVcpu, rights::kControl, vcpu);
-      s != Status::kOk)
-    return s;
+  PYRENE_TRY(Find(call, call.Argument(0), ObjectType::kVcpu, rights::kControl, vcpu));
   const bool write = call.Argument(2) == static_cast<uint64_t>(TranslateAccess::kWrite);
-  return vcpu->Translate(call.cpu, call.Argument(1), write, call.Argument(3));
+  return vcpu->Translate(call.cpu, call.thread, call.Argument(1), write, call.Argument(3));
 }
 
-}  // namespace pyrene
+}  // namespace pyrene::syscalls

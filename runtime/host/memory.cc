@@ -18,7 +18,8 @@ absl::StatusOr<uint64_t> Memory::PagesOf(Handle handle) {
   return static_cast<uint64_t>(facts.st_size) / kPageBytes;
 }
 
-absl::StatusOr<Memory> Memory::Map(Handle handle, Access access, uint64_t first_page, uint64_t pages) {
+absl::StatusOr<Memory> Memory::Map(Handle handle, Access access, uint64_t first_page,
+                                   uint64_t pages) {
   const absl::StatusOr<uint64_t> all = PagesOf(handle);
   if (!all.ok()) return all.status();
   if (first_page >= *all || pages > *all - first_page) {

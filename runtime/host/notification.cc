@@ -46,9 +46,10 @@ absl::StatusOr<uint64_t> Notification::Wait(uint64_t mask, uint64_t deadline) co
     const uint32_t sequence = shared->sequence.load(std::memory_order_seq_cst);
     const uint64_t bits = shared->bits.fetch_and(~mask, std::memory_order_seq_cst) & mask;
     if (bits != 0) return bits;
-    if (deadline != kNever && MonotonicNow() >= deadline) return absl::DeadlineExceededError("notification_wait");
-    syscall(SYS_futex, &shared->sequence, FUTEX_WAIT_BITSET, sequence, deadline == kNever ? nullptr : &until, nullptr,
-            FUTEX_BITSET_MATCH_ANY);
+    if (deadline != kNever && MonotonicNow() >= deadline)
+      return absl::DeadlineExceededError("notification_wait");
+    syscall(SYS_futex, &shared->sequence, FUTEX_WAIT_BITSET, sequence,
+            deadline == kNever ? nullptr : &until, nullptr, FUTEX_BITSET_MATCH_ANY);
   }
 }
 

@@ -59,7 +59,9 @@ absl::StatusOr<Handle> CreateObject(Kind kind, size_t bytes) {
   return handle;
 }
 
-absl::StatusOr<Handle> ImportObject(Kind kind, int descriptor) { return Insert(kind, descriptor, kNoBadge); }
+absl::StatusOr<Handle> ImportObject(Kind kind, int descriptor) {
+  return Insert(kind, descriptor, kNoBadge);
+}
 
 int DescriptorOf(Handle handle) {
   Table& table = TheTable();
@@ -94,7 +96,8 @@ const Object* Find(Handle handle, Kind kind) {
   Table& table = TheTable();
   std::lock_guard lock(table.mutex);
   const auto found = table.objects.find(handle);
-  return found == table.objects.end() || found->second->kind != kind ? nullptr : found->second.get();
+  return found == table.objects.end() || found->second->kind != kind ? nullptr
+                                                                     : found->second.get();
 }
 
 void CloseHandle(Handle handle) {

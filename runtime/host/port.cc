@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// Port on the host: one request at a time in shared memory. Handles travel between threads of one process only; a message that would
-// carry one to another process is refused.
+// Port on the host: one request at a time in shared memory. Handles travel between threads of one
+// process only; a message that would carry one to another process is refused.
 #include "runtime/port.h"
 
 #include <unistd.h>
@@ -92,7 +92,7 @@ absl::Status Port::Call(PortMessage& message) const {
   port->badge = object->badge == host::kNoBadge ? 0 : object->badge;
   lock.Enter(State::kRequest);
   lock.WaitFor(State::kReply);
-  const absl::Status status = Take(*port, message);
+  absl::Status status = Take(*port, message);
   lock.Enter(State::kIdle);
   return status;
 }
@@ -107,7 +107,7 @@ absl::StatusOr<uint64_t> Port::ReplyAndWait(PortMessage& message) const {
     lock.Enter(State::kReply);
   }
   lock.WaitFor(State::kRequest);
-  const absl::Status status = Take(*port, message);
+  absl::Status status = Take(*port, message);
   lock.Enter(State::kServing);
   if (!status.ok()) return status;
   return port->badge;

@@ -6,20 +6,20 @@ namespace {
 
 constinit CapAllocator caps;
 
+// Of the 64 indices from `base` on, those below `limit`, as bits.
+constexpr uint64_t Below(CapIndex limit, CapIndex base) {
+  if (limit <= base) return 0;
+  return limit - base >= 64 ? ~uint64_t{0} : (uint64_t{1} << (limit - base)) - 1;
+}
+
 }  // namespace
 
 CapAllocator& Caps() { return caps; }
 
-void CapAllocator::Initialize(CapIndex first_free) {
+void CapAllocator::Initialize(CapIndex first_free, CapIndex end) {
   for (unsigned w = 0; w < kWords; ++w) {
     const CapIndex base = w * 64;
-    uint64_t mask = 0;
-    if (first_free >= base + 64) {
-      mask = ~uint64_t{0};
-    } else if (first_free > base) {
-      mask = (uint64_t{1} << (first_free - base)) - 1;
-    }
-    used_[w].store(mask, std::memory_order_relaxed);
+    used_[w].store(Below(first_free, base) | ~Below(end, base), std::memory_order_relaxed);
   }
   used_[0].fetch_or(1, std::memory_order_relaxed);  // kNullCap
 }
@@ -29,7 +29,8 @@ CapIndex CapAllocator::Allocate() {
     uint64_t old = used_[w].load(std::memory_order_relaxed);
     while (~old != 0) {
       const unsigned bit = static_cast<unsigned>(__builtin_ctzll(~old));
-      if (used_[w].compare_exchange_weak(old, old | uint64_t{1} << bit, std::memory_order_acquire)) {
+      if (used_[w].compare_exchange_weak(old, old | uint64_t{1} << bit,
+                                         std::memory_order_acquire)) {
         return w * 64 + bit;
       }
     }

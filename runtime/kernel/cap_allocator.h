@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// Free indices of this domain's capability table. A bitmap without a lock, so that normal code, every thread and the upcall may use
-// it. It knows indices only: who frees one has deleted the capability in it before.
+// Free indices of this domain's capability table. A bitmap without a lock, so that normal code,
+// every thread and the upcall may use it. It knows indices only: who frees one has deleted the
+// capability in it before.
 #pragma once
 
 #include <atomic>
@@ -15,8 +16,9 @@ class CapAllocator {
  public:
   constexpr CapAllocator() = default;
 
-  // Once, before use: indices below `first_free` are taken.
-  void Initialize(CapIndex first_free);
+  // Once, before use: only indices from `first_free` to `end` - 1, at most kMaxCaps - 1, are given
+  // out.
+  void Initialize(CapIndex first_free, CapIndex end = kMaxCaps);
 
   // The lowest free index, or kNullCap when all are taken.
   CapIndex Allocate();

@@ -34,7 +34,8 @@ absl::Status ToStatus(Status status, absl::string_view what) {
     case Status::kNotSupported:
       return absl::UnimplementedError(absl::StrCat(what, ": not on this machine"));
     case Status::kFault:
-      return absl::OutOfRangeError(absl::StrCat(what, ": the guest's page tables refuse the access"));
+      return absl::OutOfRangeError(
+          absl::StrCat(what, ": the guest's page tables refuse the access"));
   }
   return absl::InternalError(absl::StrCat(what, ": kernel status ", static_cast<int64_t>(status)));
 }

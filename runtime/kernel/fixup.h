@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// The table of instructions that may fault without stopping the thread: those of guarded access (runtime/kernel/guarded_access.S).
-// Each entry says where to go on instead.
+// The table of instructions that may fault without stopping the thread: those of guarded access
+// (runtime/kernel/guarded_access.S). Each entry says where to go on instead.
 #pragma once
 
 #include <cstdint>

@@ -35,17 +35,35 @@ bool Take(const Result& result, T& value) {
 
 }  // namespace
 
-bool GuardedCopy(void* to, const void* from, size_t n) { return pyrene_guarded_copy(to, from, n).failed == 0; }
+bool GuardedCopy(void* to, const void* from, size_t n) {
+  return pyrene_guarded_copy(to, from, n).failed == 0;
+}
 
-bool GuardedLoad(const uint8_t* from, uint8_t& value) { return Take(pyrene_guarded_load8(from), value); }
-bool GuardedLoad(const uint16_t* from, uint16_t& value) { return Take(pyrene_guarded_load16(from), value); }
-bool GuardedLoad(const uint32_t* from, uint32_t& value) { return Take(pyrene_guarded_load32(from), value); }
-bool GuardedLoad(const uint64_t* from, uint64_t& value) { return Take(pyrene_guarded_load64(from), value); }
+bool GuardedLoad(const uint8_t* from, uint8_t& value) {
+  return Take(pyrene_guarded_load8(from), value);
+}
+bool GuardedLoad(const uint16_t* from, uint16_t& value) {
+  return Take(pyrene_guarded_load16(from), value);
+}
+bool GuardedLoad(const uint32_t* from, uint32_t& value) {
+  return Take(pyrene_guarded_load32(from), value);
+}
+bool GuardedLoad(const uint64_t* from, uint64_t& value) {
+  return Take(pyrene_guarded_load64(from), value);
+}
 
-bool GuardedStore(uint8_t* to, uint8_t value) { return pyrene_guarded_store8(to, value).failed == 0; }
-bool GuardedStore(uint16_t* to, uint16_t value) { return pyrene_guarded_store16(to, value).failed == 0; }
-bool GuardedStore(uint32_t* to, uint32_t value) { return pyrene_guarded_store32(to, value).failed == 0; }
-bool GuardedStore(uint64_t* to, uint64_t value) { return pyrene_guarded_store64(to, value).failed == 0; }
+bool GuardedStore(uint8_t* to, uint8_t value) {
+  return pyrene_guarded_store8(to, value).failed == 0;
+}
+bool GuardedStore(uint16_t* to, uint16_t value) {
+  return pyrene_guarded_store16(to, value).failed == 0;
+}
+bool GuardedStore(uint32_t* to, uint32_t value) {
+  return pyrene_guarded_store32(to, value).failed == 0;
+}
+bool GuardedStore(uint64_t* to, uint64_t value) {
+  return pyrene_guarded_store64(to, value).failed == 0;
+}
 
 bool GuardedCompareExchange(uint32_t* to, uint32_t& expected, uint32_t desired) {
   return Take(pyrene_guarded_exchange32(to, expected, desired), expected);

@@ -12,7 +12,9 @@ namespace {
 constexpr uint64_t kWindowEnd = uint64_t{1} << 39;  // 39-bit stage-2 addresses
 constexpr uint64_t kBlockBytes = 2 << 20;
 
-uint64_t AlignmentFor(uint64_t pages) { return pages * kPageBytes >= kBlockBytes ? kBlockBytes : kPageBytes; }
+uint64_t AlignmentFor(uint64_t pages) {
+  return pages * kPageBytes >= kBlockBytes ? kBlockBytes : kPageBytes;
+}
 
 }  // namespace
 
@@ -27,7 +29,8 @@ absl::StatusOr<uint64_t> Memory::PagesOf(Handle handle) {
   return facts.pages;
 }
 
-absl::StatusOr<Memory> Memory::Map(Handle handle, Access access, uint64_t first_page, uint64_t pages) {
+absl::StatusOr<Memory> Memory::Map(Handle handle, Access access, uint64_t first_page,
+                                   uint64_t pages) {
   if (pages == 0) {
     const absl::StatusOr<uint64_t> all = PagesOf(handle);
     if (!all.ok()) return all.status();
@@ -36,8 +39,10 @@ absl::StatusOr<Memory> Memory::Map(Handle handle, Access access, uint64_t first_
   }
   const uint64_t address = Window().Allocate(pages, AlignmentFor(pages));
   if (address == 0) return absl::ResourceExhaustedError("domain_map: no addresses left");
-  const Rights rights = access == Access::kRead ? rights::kRead : Rights{rights::kRead | rights::kWrite};
-  if (const Status status = sys::DomainMap(kSelfDomainCap, handle, first_page, address, pages, rights);
+  const Rights rights =
+      access == Access::kRead ? rights::kRead : Rights{rights::kRead | rights::kWrite};
+  if (const Status status =
+          sys::DomainMap(kSelfDomainCap, handle, first_page, address, pages, rights);
       status != Status::kOk) {
     Window().Free(address, pages);
     return ToStatus(status, "domain_map");
@@ -54,8 +59,10 @@ void Memory::Unmap() {
   const uint64_t pages = size_ / kPageBytes;
   data_ = nullptr;
   size_ = 0;
-  // If the kernel refuses, the addresses stay taken: what is still mapped must not be handed out again.
-  if (sys::DomainUnmap(kSelfDomainCap, address, pages) == Status::kOk) Window().Free(address, pages);
+  // If the kernel refuses, the addresses stay taken: what is still mapped must not be handed out
+  // again.
+  if (sys::DomainUnmap(kSelfDomainCap, address, pages) == Status::kOk)
+    Window().Free(address, pages);
 }
 
 }  // namespace pyrene::runtime

@@ -17,7 +17,8 @@ void OwnedHandle::Reset() {
 
 absl::StatusOr<Notification> Notification::Create() {
   const CapIndex index = Caps().Allocate();
-  if (index == kNullCap) return absl::ResourceExhaustedError("notification_create: no capability index left");
+  if (index == kNullCap)
+    return absl::ResourceExhaustedError("notification_create: no capability index left");
   if (const Status status = sys::NotificationCreate(index); status != Status::kOk) {
     Caps().Free(index);
     return ToStatus(status, "notification_create");
@@ -25,10 +26,13 @@ absl::StatusOr<Notification> Notification::Create() {
   return Adopt(index);
 }
 
-void Notification::Signal(uint64_t bits) const { static_cast<void>(sys::NotificationSignal(handle_.get(), bits)); }
+void Notification::Signal(uint64_t bits) const {
+  static_cast<void>(sys::NotificationSignal(handle_.get(), bits));
+}
 
 absl::StatusOr<uint64_t> Notification::Wait(uint64_t mask, uint64_t deadline) const {
-  const uint64_t ticks = deadline == kNever ? kNoDeadline : NanosecondsToTicks(deadline, sys::TickFrequency());
+  const uint64_t ticks =
+      deadline == kNever ? kNoDeadline : NanosecondsToTicks(deadline, sys::TickFrequency());
   const sys::Wakeup wakeup = sys::NotificationWait(handle_.get(), mask, ticks);
   if (wakeup.status != Status::kOk) return ToStatus(wakeup.status, "notification_wait");
   return wakeup.bits;
@@ -43,7 +47,8 @@ absl::StatusOr<OwnedHandle> Notification::SignalHandle(uint64_t bits) const {
   const CapIndex index = Caps().Allocate();
   if (index == kNullCap) return absl::ResourceExhaustedError("cap_copy: no capability index left");
   const Rights rights = rights::kSignal | rights::kCopy;
-  if (const Status status = sys::CapCopy(kNullCap, index, handle_.get(), rights, bits); status != Status::kOk) {
+  if (const Status status = sys::CapCopy(kNullCap, index, handle_.get(), rights, bits);
+      status != Status::kOk) {
     Caps().Free(index);
     return ToStatus(status, "cap_copy");
   }

@@ -41,8 +41,8 @@ sys::PortAnswer Transfer(PortMessage& message, Exchange exchange) {
   for (unsigned i = 0; i < 8; ++i) words.word[i] = message.word[i];
   const auto& h = message.handle;
   Landing landing;
-  const sys::PortAnswer answer =
-      exchange(words, sys::PackCaps(h[0].get(), h[1].get(), h[2].get(), h[3].get()), landing.Packed());
+  const sys::PortAnswer answer = exchange(
+      words, sys::PackCaps(h[0].get(), h[1].get(), h[2].get(), h[3].get()), landing.Packed());
   if (answer.status == Status::kOk) {
     for (unsigned i = 0; i < 8; ++i) message.word[i] = words.word[i];
     landing.MoveTo(message, answer.caps);
@@ -54,7 +54,8 @@ sys::PortAnswer Transfer(PortMessage& message, Exchange exchange) {
 
 absl::StatusOr<Port> Port::Create() {
   const CapIndex index = Caps().Allocate();
-  if (index == kNullCap) return absl::ResourceExhaustedError("port_create: no capability index left");
+  if (index == kNullCap)
+    return absl::ResourceExhaustedError("port_create: no capability index left");
   if (const Status status = sys::PortCreate(index); status != Status::kOk) {
     Caps().Free(index);
     return ToStatus(status, "port_create");
@@ -64,17 +65,19 @@ absl::StatusOr<Port> Port::Create() {
 
 absl::Status Port::Call(PortMessage& message) const {
   const CapIndex port = handle_.get();
-  const sys::PortAnswer answer = Transfer(message, [port](sys::PortMessage& words, uint64_t send, uint64_t receive) {
-    return sys::PortCall(port, words, send, receive);
-  });
+  const sys::PortAnswer answer =
+      Transfer(message, [port](sys::PortMessage& words, uint64_t send, uint64_t receive) {
+        return sys::PortCall(port, words, send, receive);
+      });
   return ToStatus(answer.status, "port_call");
 }
 
 absl::StatusOr<uint64_t> Port::ReplyAndWait(PortMessage& message) const {
   const CapIndex port = handle_.get();
-  const sys::PortAnswer answer = Transfer(message, [port](sys::PortMessage& words, uint64_t send, uint64_t receive) {
-    return sys::PortReplyWait(port, words, send, receive);
-  });
+  const sys::PortAnswer answer =
+      Transfer(message, [port](sys::PortMessage& words, uint64_t send, uint64_t receive) {
+        return sys::PortReplyWait(port, words, send, receive);
+      });
   if (answer.status != Status::kOk) return ToStatus(answer.status, "port_reply_wait");
   return answer.badge;
 }
@@ -83,7 +86,8 @@ absl::StatusOr<OwnedHandle> Port::CallHandle(uint64_t badge) const {
   const CapIndex index = Caps().Allocate();
   if (index == kNullCap) return absl::ResourceExhaustedError("cap_copy: no capability index left");
   const Rights rights = rights::kCall | rights::kCopy;
-  if (const Status status = sys::CapCopy(kNullCap, index, handle_.get(), rights, badge); status != Status::kOk) {
+  if (const Status status = sys::CapCopy(kNullCap, index, handle_.get(), rights, badge);
+      status != Status::kOk) {
     Caps().Free(index);
     return ToStatus(status, "cap_copy");
   }

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// The two port calls, whose registers differ from the other system calls (kernel/abi/syscall.h): eight words in x0..x7 both ways, the
-// port in x9, capabilities in x10 and x11.
+// The two port calls, whose registers differ from the other system calls (kernel/abi/syscall.h):
+// eight words in x0..x7 both ways, the port in x9, capabilities in x10 and x11.
 #pragma once
 
 #include <cstdint>
@@ -18,8 +18,10 @@ struct PortMessage {
 
 // Up to four capability indices in one register, the first in bits 15:0; kNullCap ends the list.
 inline constexpr unsigned kMaxPortCaps = 4;
-constexpr uint64_t PackCaps(CapIndex a, CapIndex b = kNullCap, CapIndex c = kNullCap, CapIndex d = kNullCap) {
-  return (a & 0xffff) | uint64_t{b & 0xffff} << 16 | uint64_t{c & 0xffff} << 32 | uint64_t{d & 0xffff} << 48;
+constexpr uint64_t PackCaps(CapIndex a, CapIndex b = kNullCap, CapIndex c = kNullCap,
+                            CapIndex d = kNullCap) {
+  return (a & 0xffff) | uint64_t{b & 0xffff} << 16 | uint64_t{c & 0xffff} << 32 |
+         uint64_t{d & 0xffff} << 48;
 }
 
 struct PortAnswer {
@@ -30,7 +32,8 @@ struct PortAnswer {
 
 namespace internal {
 
-inline PortAnswer InvokePort(Syscall number, CapIndex port, PortMessage& message, uint64_t send, uint64_t receive) {
+inline PortAnswer InvokePort(Syscall number, CapIndex port, PortMessage& message, uint64_t send,
+                             uint64_t receive) {
   register uint64_t x0 asm("x0") = message.word[0];
   register uint64_t x1 asm("x1") = message.word[1];
   register uint64_t x2 asm("x2") = message.word[2];
@@ -44,8 +47,8 @@ inline PortAnswer InvokePort(Syscall number, CapIndex port, PortMessage& message
   register uint64_t x10 asm("x10") = send;
   register uint64_t x11 asm("x11") = receive;
   asm volatile("svc %[imm]"
-               : "+r"(x0), "+r"(x1), "+r"(x2), "+r"(x3), "+r"(x4), "+r"(x5), "+r"(x6), "+r"(x7), "+r"(x8), "+r"(x9),
-                 "+r"(x10), "+r"(x11)
+               : "+r"(x0), "+r"(x1), "+r"(x2), "+r"(x3), "+r"(x4), "+r"(x5), "+r"(x6), "+r"(x7),
+                 "+r"(x8), "+r"(x9), "+r"(x10), "+r"(x11)
                : [imm] "i"(kSvcNative)
                : "x12", "x13", "x14", "x15", "x16", "x17", "cc", "memory");
   message = {{x0, x1, x2, x3, x4, x5, x6, x7}};
@@ -54,14 +57,17 @@ inline PortAnswer InvokePort(Syscall number, CapIndex port, PortMessage& message
 
 }  // namespace internal
 
-// Sends `message` and waits for the answer, which replaces it. Capabilities of the answer are put at the empty indices that
-// `receive` names.
-inline PortAnswer PortCall(CapIndex port, PortMessage& message, uint64_t send = 0, uint64_t receive = 0) {
+// Sends `message` and waits for the answer, which replaces it. Capabilities of the answer are put
+// at the empty indices that `receive` names.
+inline PortAnswer PortCall(CapIndex port, PortMessage& message, uint64_t send = 0,
+                           uint64_t receive = 0) {
   return internal::InvokePort(Syscall::kPortCall, port, message, send, receive);
 }
 
-// Answers the caller that the last PortReplyWait delivered to this thread, if there is one, and waits for the next.
-inline PortAnswer PortReplyWait(CapIndex port, PortMessage& message, uint64_t send = 0, uint64_t receive = 0) {
+// Answers the caller that the last PortReplyWait delivered to this thread, if there is one, and
+// waits for the next.
+inline PortAnswer PortReplyWait(CapIndex port, PortMessage& message, uint64_t send = 0,
+                                uint64_t receive = 0) {
   return internal::InvokePort(Syscall::kPortReplyWait, port, message, send, receive);
 }
 

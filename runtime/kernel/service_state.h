@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// Whether this process runs on Pyrene's kernel, or on Linux (a service started by hand under qemu-aarch64). Set before _start.
+// Whether this process runs on Pyrene's kernel, or on Linux (a service started by hand under
+// qemu-aarch64). Set before _start.
 #pragma once
 
 namespace pyrene::runtime {

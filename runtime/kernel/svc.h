@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// The system call instruction with its register conventions (kernel/abi/syscall.h). runtime/kernel/syscall.h has a typed function
-// for each call; nothing else uses this.
+// The system call instruction with its register conventions (kernel/abi/syscall.h).
+// runtime/kernel/syscall.h has a typed function for each call; nothing else uses this.
 #pragma once
 
 #include <cstdint>
@@ -17,8 +17,8 @@ struct Answer {
   uint64_t value[7];  // x1..x7
 };
 
-// Registers beyond the arguments given are outputs only, so that nothing is spent on loading them. GCC keeps
-// `svc`'s effects in order by `volatile` and "memory"; x8 and x9..x17 are lost.
+// Registers beyond the arguments given are outputs only, so that nothing is spent on loading them.
+// GCC keeps `svc`'s effects in order by `volatile` and "memory"; x8 and x9..x17 are lost.
 template <typename... Arguments>
 inline Answer Invoke(Syscall number, Arguments... arguments) {
   static_assert(sizeof...(arguments) <= 6);
@@ -36,7 +36,8 @@ inline Answer Invoke(Syscall number, Arguments... arguments) {
   if constexpr (kCount <= 1) {
     x0 = in[0];
     asm volatile("svc %[imm]"
-                 : "+r"(x0), "=r"(x1), "=r"(x2), "=r"(x3), "=r"(x4), "=r"(x5), "=r"(x6), "=r"(x7), "+r"(x8)
+                 : "+r"(x0), "=r"(x1), "=r"(x2), "=r"(x3), "=r"(x4), "=r"(x5), "=r"(x6), "=r"(x7),
+                   "+r"(x8)
                  : [imm] "i"(kSvcNative)
                  : "x9", "x10", "x11", "x12", "x13", "x14", "x15", "x16", "x17", "cc", "memory");
   } else if constexpr (kCount <= 3) {
@@ -44,7 +45,8 @@ inline Answer Invoke(Syscall number, Arguments... arguments) {
     x1 = in[1];
     x2 = in[2];
     asm volatile("svc %[imm]"
-                 : "+r"(x0), "+r"(x1), "+r"(x2), "=r"(x3), "=r"(x4), "=r"(x5), "=r"(x6), "=r"(x7), "+r"(x8)
+                 : "+r"(x0), "+r"(x1), "+r"(x2), "=r"(x3), "=r"(x4), "=r"(x5), "=r"(x6), "=r"(x7),
+                   "+r"(x8)
                  : [imm] "i"(kSvcNative)
                  : "x9", "x10", "x11", "x12", "x13", "x14", "x15", "x16", "x17", "cc", "memory");
   } else {
@@ -59,7 +61,8 @@ inline Answer Invoke(Syscall number, Arguments... arguments) {
       x5 = 0;
     }
     asm volatile("svc %[imm]"
-                 : "+r"(x0), "+r"(x1), "+r"(x2), "+r"(x3), "+r"(x4), "+r"(x5), "=r"(x6), "=r"(x7), "+r"(x8)
+                 : "+r"(x0), "+r"(x1), "+r"(x2), "+r"(x3), "+r"(x4), "+r"(x5), "=r"(x6), "=r"(x7),
+                   "+r"(x8)
                  : [imm] "i"(kSvcNative)
                  : "x9", "x10", "x11", "x12", "x13", "x14", "x15", "x16", "x17", "cc", "memory");
   }

@@ -62,9 +62,8 @@ bool EventChannels::BindService(uint32_t port, uint16_t domid, ServiceEnd end) {
   {
     std::lock_guard lock(mutex_);
     const uint64_t word = ports_[port].load(std::memory_order_relaxed);
-    if (State(word) != xen::kPortUnbound || RemoteDomid(word) != domid || domid == domid_) {
-      return false;
-    }
+    const bool offered = State(word) == xen::kPortUnbound && domid != domid_;
+    if ((!offered && !IsService(word)) || RemoteDomid(word) != domid) return false;
     ports_[port].store(ServiceWord(NotifyVcpu(word), domid, end), std::memory_order_release);
   }
   host_.NotifyService(end);

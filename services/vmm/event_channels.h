@@ -56,8 +56,9 @@ class EventChannels {
   // ---- for services; event thread, or whoever handles their requests ----
   // A port whose other end is a service from the start (console, xenstore). 0: no port free.
   uint32_t AllocateForService(uint16_t domid, ServiceEnd end);
-  // The service `domid` binds a port that the guest allocated for it. The service is signalled
-  // once, in case the guest sent before. False: that port is not unbound for `domid`.
+  // The service `domid` binds a port that the guest allocated for it, or, restarted, one that it
+  // had bound before. It is signalled once, in case the guest sent meanwhile. False: that port is
+  // neither.
   bool BindService(uint32_t port, uint16_t domid, ServiceEnd end);
   // The service's end goes away; the port is unbound for `domid` again. False: not bound to it.
   bool UnbindService(uint32_t port, uint16_t domid);

@@ -90,18 +90,14 @@ void Vgic::Merge(Vcpu& vcpu) {
 }
 
 void Vgic::DeliverMany(Vcpu& vcpu, uint64_t ready) {
-  uint32_t left_over = 0;
   while (ready != 0) {
     const uint32_t intid =
         (ready & (ready - 1)) == 0 ? std::countr_zero(ready) : MostUrgent(vcpu, ready);
     ready &= ~Bit(intid);
-    if (Place(vcpu, intid)) {
-      vcpu.gic.pending &= ~Bit(intid);
-    } else {
-      left_over = 1;
-    }
+    if (Place(vcpu, intid)) vcpu.gic.pending &= ~Bit(intid);
   }
-  vcpu.state->gic.underflow = left_over;
+  // What found no place, or had to make room for something more urgent.
+  vcpu.state->gic.underflow = (vcpu.gic.pending & vcpu.gic.deliverable) != 0 ? 1 : 0;
 }
 
 uint32_t Vgic::MostUrgent(const Vcpu& vcpu, uint64_t set) const {
@@ -163,6 +159,7 @@ bool Vgic::MakeRoom(Vcpu& vcpu, uint32_t intid, uint32_t* index) {
 void Vgic::Recheck(Vcpu& vcpu) {
   UpdateDeliverable(vcpu);
   VcpuState::Gic& gic = vcpu.state->gic;
+  gic.underflow = 0;  // Deliver sets it again if something still waits
   const uint64_t deliverable = vcpu.gic.deliverable;
   for (uint32_t left = gic.used & AllListRegisters(gic); left != 0; left &= left - 1) {
     const uint32_t i = std::countr_zero(left);
@@ -245,6 +242,7 @@ void Vgic::ClearPending(Vcpu& vcpu, unsigned word, uint32_t bits) {
   Merge(vcpu);
   vcpu.gic.pending &= ~set;
   VcpuState::Gic& gic = vcpu.state->gic;
+  gic.underflow = 0;  // Deliver sets it again if something still waits
   for (uint32_t left = gic.used & AllListRegisters(gic); left != 0; left &= left - 1) {
     const uint32_t i = std::countr_zero(left);
     const uint32_t intid = Intid(gic.lr[i]);

@@ -1,8 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// The futex table and the lock below it, with real threads whose Sleep and Wake behave like notifications (sticky, spurious).
-#include "runtime/kernel/personality/futex_table.h"
-
+// The futex table and the lock below it, with real threads whose Sleep and Wake behave like
+// notifications (sticky, spurious).
 #include <gtest/gtest.h>
 
 #include <chrono>
@@ -10,6 +9,8 @@
 #include <mutex>
 #include <thread>
 #include <vector>
+
+#include "runtime/kernel/personality/futex_table.h"
 
 namespace pyrene::personality {
 namespace {
@@ -30,7 +31,8 @@ class Bits {
     const auto ready = [&] { return (bits_ & mask) != 0; };
     if (deadline_ms == kForever) {
       changed_.wait(lock, ready);
-    } else if (!changed_.wait_until(lock, Clock::time_point(std::chrono::milliseconds(deadline_ms)), ready)) {
+    } else if (!changed_.wait_until(lock, Clock::time_point(std::chrono::milliseconds(deadline_ms)),
+                                    ready)) {
       return false;
     }
     bits_ &= ~mask;
@@ -62,12 +64,15 @@ class FakePlatform {
 };
 
 uint64_t In(int ms) {
-  return std::chrono::duration_cast<std::chrono::milliseconds>(Clock::now().time_since_epoch()).count() + ms;
+  return std::chrono::duration_cast<std::chrono::milliseconds>(Clock::now().time_since_epoch())
+             .count() +
+         ms;
 }
 
 class FutexTableTest : public testing::Test {
  protected:
-  // Until `n` more threads of this test are in the queue: Wake with count 0 would not tell, so their flag does.
+  // Until `n` more threads of this test are in the queue: Wake with count 0 would not tell, so
+  // their flag does.
   static void Settle() { std::this_thread::sleep_for(std::chrono::milliseconds(20)); }
 
   FakePlatform platform_;
@@ -115,7 +120,8 @@ TEST_F(FutexTableTest, WakesInOrderOfArrivalAndByBitset) {
   EXPECT_EQ(order, (std::vector<unsigned>{1, 3, 2}));
 }
 
-// A mutex as glibc builds one of futexes: no update is lost, nobody sleeps for ever, deadlines mixed in.
+// A mutex as glibc builds one of futexes: no update is lost, nobody sleeps for ever, deadlines
+// mixed in.
 TEST_F(FutexTableTest, MutexOfFutexesUnderContention) {
   constexpr unsigned kThreads = 6;
   constexpr int kRounds = 3000;
@@ -127,7 +133,8 @@ TEST_F(FutexTableTest, MutexOfFutexesUnderContention) {
       for (int i = 0; i < kRounds; ++i) {
         uint32_t old = 0;
         if (!word.compare_exchange_strong(old, 1)) {
-          while (word.exchange(2) != 0) table_.Wait(self, &word, 2, kAny, i % 5 == 0 ? In(1) : kForever);
+          while (word.exchange(2) != 0)
+            table_.Wait(self, &word, 2, kAny, i % 5 == 0 ? In(1) : kForever);
         }
         ++counter;
         if (word.exchange(0) == 2) table_.Wake(self, &word, 1, kAny);

@@ -1,6 +1,4 @@
 // SPDX-License-Identifier: Apache-2.0
-#include "runtime/kernel/personality/page_allocator.h"
-
 #include <gtest/gtest.h>
 
 #include <cstdint>
@@ -10,6 +8,8 @@
 #include <random>
 #include <vector>
 
+#include "runtime/kernel/personality/page_allocator.h"
+
 namespace pyrene::personality {
 namespace {
 
@@ -17,7 +17,9 @@ class PageAllocatorTest : public testing::Test {
  protected:
   static constexpr size_t kPages = 300;
 
-  PageAllocatorTest() : heap_(static_cast<uint8_t*>(std::aligned_alloc(kPageBytes, kPages * kPageBytes)), &std::free) {
+  PageAllocatorTest()
+      : heap_(static_cast<uint8_t*>(std::aligned_alloc(kPageBytes, kPages * kPageBytes)),
+              &std::free) {
     std::memset(heap_.get(), 0, kPages * kPageBytes);
     base_ = reinterpret_cast<uintptr_t>(heap_.get());
     EXPECT_TRUE(allocator_.Initialize(base_, kPages * kPageBytes));
@@ -115,7 +117,8 @@ TEST_F(PageAllocatorTest, ClearZeroesAllocatedPagesOnly) {
   EXPECT_FALSE(Zero(run + 2 * kPageBytes, 1));
 }
 
-// Against a plain model: no page is given twice, what is free reads as zero, a request fails only if no run is long enough.
+// Against a plain model: no page is given twice, what is free reads as zero, a request fails only
+// if no run is long enough.
 TEST_F(PageAllocatorTest, RandomOperationsAgreeWithAModel) {
   const char* const rounds = std::getenv("PYRENE_ROUNDS");
   const int count = rounds != nullptr ? std::atoi(rounds) : 20000;
@@ -167,7 +170,8 @@ TEST_F(PageAllocatorTest, RandomOperationsAgreeWithAModel) {
         break;
       }
     }
-    ASSERT_EQ(allocator_.FreePages(), static_cast<size_t>(std::count(used.begin(), used.end(), false)));
+    ASSERT_EQ(allocator_.FreePages(),
+              static_cast<size_t>(std::count(used.begin(), used.end(), false)));
   }
 }
 

@@ -32,7 +32,8 @@ int64_t Write(const ThreadControl& self, uint64_t fd, const void* bytes, uint64_
   return static_cast<int64_t>(n);
 }
 
-int64_t Writev(const ThreadControl& self, uint64_t fd, const linux_abi::IoVector* vector, uint64_t count) {
+int64_t Writev(const ThreadControl& self, uint64_t fd, const linux_abi::IoVector* vector,
+               uint64_t count) {
   if (count > kMaxVectors) return -linux_abi::kEINVAL;
   int64_t total = 0;
   for (uint64_t i = 0; i < count; ++i) {

@@ -5,7 +5,8 @@
 namespace pyrene::personality {
 namespace {
 
-// Stacks of std::threads come from the heap, which is RAM from the start: 2 MiB each, glibc's choice, would be a waste.
+// Stacks of std::threads come from the heap, which is RAM from the start: 2 MiB each, glibc's
+// choice, would be a waste.
 constexpr uint64_t kThreadStackBytes = 128 * 1024;
 
 size_t PagesOf(uint64_t bytes) { return bytes / kPageBytes + (bytes % kPageBytes != 0 ? 1 : 0); }
@@ -18,7 +19,8 @@ int64_t Brk(const ThreadControl& self, uint64_t address) {
 }
 
 int64_t Mmap(const ThreadControl& self, uint64_t bytes, uint64_t flags) {
-  if ((flags & linux_abi::kMapAnonymous) == 0 || (flags & linux_abi::kMapFixed) != 0 || bytes == 0) {
+  if ((flags & linux_abi::kMapAnonymous) == 0 || (flags & linux_abi::kMapFixed) != 0 ||
+      bytes == 0) {
     return -linux_abi::kEINVAL;
   }
   ProcessLock lock(self);
@@ -38,7 +40,8 @@ int64_t Madvise(const ThreadControl& self, uint64_t address, uint64_t bytes, uin
 }
 
 int64_t Prlimit64(uint64_t resource, const uint64_t* fresh, uint64_t* old) {
-  if (resource != linux_abi::kResourceStack || fresh != nullptr || old == nullptr) return -linux_abi::kENOSYS;
+  if (resource != linux_abi::kResourceStack || fresh != nullptr || old == nullptr)
+    return -linux_abi::kENOSYS;
   old[0] = kThreadStackBytes;
   old[1] = kThreadStackBytes;
   return 0;

@@ -20,7 +20,8 @@ void SetUp(ThreadControl& child, const UpcallFrame& frame, const UpcallInfo& inf
   uint32_t* const child_tid = reinterpret_cast<uint32_t*>(frame.x[4]);
   child.clear_tid = (flags & linux_abi::kCloneChildClearTid) != 0 ? child_tid : nullptr;
   if ((flags & linux_abi::kCloneChildSetTid) != 0) *child_tid = child.thread;
-  if ((flags & linux_abi::kCloneParentSetTid) != 0) *reinterpret_cast<uint32_t*>(frame.x[2]) = child.thread;
+  if ((flags & linux_abi::kCloneParentSetTid) != 0)
+    *reinterpret_cast<uint32_t*>(frame.x[2]) = child.thread;
 }
 
 // An exited thread that waits for work, or nullptr.
@@ -44,7 +45,8 @@ ThreadControl* NewControl(const ThreadControl& self) {
     constexpr size_t kPages = kUpcallStackBytes / kPageBytes;
     const uintptr_t stack = process.pages.Allocate(kPages, kPages);
     if (stack == 0) return nullptr;
-    ThreadControl* const control = reinterpret_cast<ThreadControl*>(stack);  // zeroed, as the page allocator promises
+    ThreadControl* const control =
+        reinterpret_cast<ThreadControl*>(stack);  // zeroed, as the page allocator promises
     control->number = number;
     control->start.upcall_top = stack + kUpcallStackBytes;
     process.threads[number] = control;
@@ -84,8 +86,9 @@ bool CreateThread(const ThreadControl& self, ThreadControl& child) {
   if (index == kNullCap) return false;
   const sys::ThreadFacts mine = sys::ThreadInfo(self.thread);
   if (mine.status != Status::kOk ||
-      sys::ThreadCreate(index, kSelfDomainCap, reinterpret_cast<uintptr_t>(&pyrene_thread_start), child.start.upcall_top,
-                        reinterpret_cast<uintptr_t>(&child), mine.parameters) != Status::kOk) {
+      sys::ThreadCreate(index, kSelfDomainCap, reinterpret_cast<uintptr_t>(&pyrene_thread_start),
+                        child.start.upcall_top, reinterpret_cast<uintptr_t>(&child),
+                        mine.parameters) != Status::kOk) {
     runtime::Caps().Free(index);
     return false;
   }
@@ -125,10 +128,12 @@ int64_t Clone(ThreadControl& self, const UpcallFrame& frame, const UpcallInfo& i
   return tid;
 }
 
-// The kernel thread is kept for the next clone: an ended one would look like the service's own end to its supervisor.
+// The kernel thread is kept for the next clone: an ended one would look like the service's own end
+// to its supervisor.
 void ExitThread(ThreadControl& self, UpcallFrame& frame) {
   Process& process = TheProcess();
-  if (!EnsureNotification(self)) ExitProcess(self, 0);  // only a main thread without others lacks one
+  if (!EnsureNotification(self))
+    ExitProcess(self, 0);  // only a main thread without others lacks one
   uint32_t* const tid = self.clear_tid;
   self.clear_tid = nullptr;
   if (tid != nullptr) {
@@ -158,7 +163,8 @@ void ExitProcess(const ThreadControl& self, uint64_t status) {
 int64_t Futex(ThreadControl& self, const UpcallFrame& frame) {
   const uint64_t* const x = frame.x;
   const uint64_t command = x[1] & linux_abi::kFutexCommandMask;
-  const bool with_bitset = command == linux_abi::kFutexWaitBitset || command == linux_abi::kFutexWakeBitset;
+  const bool with_bitset =
+      command == linux_abi::kFutexWaitBitset || command == linux_abi::kFutexWakeBitset;
   const uint32_t bitset = with_bitset ? static_cast<uint32_t>(x[5]) : linux_abi::kFutexAnyBit;
   if (x[0] % sizeof(uint32_t) != 0 || bitset == 0) return -linux_abi::kEINVAL;
   auto* const word = reinterpret_cast<std::atomic<uint32_t>*>(x[0]);
@@ -168,9 +174,11 @@ int64_t Futex(ThreadControl& self, const UpcallFrame& frame) {
       uint64_t deadline = kNoDeadline;
       const auto* const time = reinterpret_cast<const linux_abi::Timespec*>(x[3]);
       const bool realtime = (x[1] & linux_abi::kFutexClockRealtime) != 0;
-      if (time != nullptr && !DeadlineOf(*time, !with_bitset, realtime, deadline)) return -linux_abi::kEINVAL;
+      if (time != nullptr && !DeadlineOf(*time, !with_bitset, realtime, deadline))
+        return -linux_abi::kEINVAL;
       if (!EnsureNotification(self)) return -linux_abi::kENOMEM;
-      switch (TheProcess().futexes.Wait(self.number, word, static_cast<uint32_t>(x[2]), bitset, deadline)) {
+      switch (TheProcess().futexes.Wait(self.number, word, static_cast<uint32_t>(x[2]), bitset,
+                                        deadline)) {
         case FutexResult::kWoken:
           return 0;
         case FutexResult::kValueChanged:

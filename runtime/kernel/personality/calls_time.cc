@@ -77,10 +77,12 @@ bool DeadlineOf(const linux_abi::Timespec& time, bool relative, bool realtime, u
   return true;
 }
 
-int64_t ClockNanosleep(ThreadControl& self, uint64_t clock, uint64_t flags, const linux_abi::Timespec* time) {
+int64_t ClockNanosleep(ThreadControl& self, uint64_t clock, uint64_t flags,
+                       const linux_abi::Timespec* time) {
   uint64_t deadline = 0;
   const bool relative = (flags & linux_abi::kTimerAbsolute) == 0;
-  if (!DeadlineOf(*time, relative, clock == linux_abi::kRealtime, deadline)) return -linux_abi::kEINVAL;
+  if (!DeadlineOf(*time, relative, clock == linux_abi::kRealtime, deadline))
+    return -linux_abi::kEINVAL;
   if (!EnsureNotification(self)) return -linux_abi::kENOMEM;
   static_cast<void>(sys::NotificationWait(self.notification, wake_bits::kNever, deadline));
   return 0;

@@ -17,7 +17,9 @@ constexpr uint64_t kReadCntvct = Read(3, 3, 14, 0, 2);
 }  // namespace
 
 bool EmulateRead(const UpcallInfo& info, UpcallFrame& frame) {
-  if (info.esr >> kEsrClassShift != kClassSystemRegister || (info.esr & kRegisterMask) != kReadCntvct) return false;
+  if (info.esr >> kEsrClassShift != kClassSystemRegister ||
+      (info.esr & kRegisterMask) != kReadCntvct)
+    return false;
   const uint64_t target = info.esr >> 5 & 31;
   if (target < 31) frame.x[target] = sys::Ticks();
   return true;

@@ -1,16 +1,18 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// Who waits on which futex word. Every thread has one waiter of its own, so the table needs no memory and a call looks at no more
-// than kMaxThreads of them; waiters on one word are woken in the order of their arrival.
+// Who waits on which futex word. Every thread has one waiter of its own, so the table needs no
+// memory and a call looks at no more than kMaxThreads of them; waiters on one word are woken in the
+// order of their arrival.
 //
-// Platform: Lock(thread), Unlock(); Sleep(thread, deadline) until Wake(thread), which may come first: false when the deadline
-// (of any unit) passed; it may return true early without reason.
+// Platform: Lock(thread), Unlock(); Sleep(thread, deadline) until Wake(thread), which may come
+// first: false when the deadline (of any unit) passed; it may return true early without reason.
 //
 // Race, wait against wake on one word:
-//   waker  W1 changes the word      W2 locks, takes waiters off the queue, unlocks      W3 wakes them
-//   waiter S1 locks, reads the word, joins the queue, unlocks      S2 sleeps      S3 looks whether it is still queued
-// S1 before W2: W2 finds the waiter. W2 before S1: the lock makes W1 visible to S1. A deadline between W2 and W3 leaves a wake-up
-// that comes too late; S3 of the next wait ignores it.
+//   waker  W1 changes the word      W2 locks, takes waiters off the queue, unlocks      W3 wakes
+//   them waiter S1 locks, reads the word, joins the queue, unlocks      S2 sleeps      S3 looks
+//   whether it is still queued
+// S1 before W2: W2 finds the waiter. W2 before S1: the lock makes W1 visible to S1. A deadline
+// between W2 and W3 leaves a wake-up that comes too late; S3 of the next wait ignores it.
 #pragma once
 
 #include <atomic>
@@ -28,8 +30,8 @@ class FutexTable {
   explicit constexpr FutexTable(Platform& platform) : platform_(platform) {}
 
   // Sleeps if `word` still holds `expected`, until a Wake whose bitset meets ours, or the deadline.
-  FutexResult Wait(unsigned self, const std::atomic<uint32_t>* word, uint32_t expected, uint32_t bitset,
-                   uint64_t deadline) {
+  FutexResult Wait(unsigned self, const std::atomic<uint32_t>* word, uint32_t expected,
+                   uint32_t bitset, uint64_t deadline) {
     Waiter& waiter = waiters_[self];
     platform_.Lock(self);
     if (word->load(std::memory_order_relaxed) != expected) {
@@ -64,7 +66,8 @@ class FutexTable {
       ++number;
     }
     platform_.Unlock();
-    for (; woken != 0; woken &= woken - 1) platform_.Wake(static_cast<unsigned>(__builtin_ctzll(woken)));
+    for (; woken != 0; woken &= woken - 1)
+      platform_.Wake(static_cast<unsigned>(__builtin_ctzll(woken)));
     return number;
   }
 
@@ -80,7 +83,8 @@ class FutexTable {
     int first = -1;
     for (unsigned i = 0; i < kMaxThreads; ++i) {
       const Waiter& w = waiters_[i];
-      if (!w.queued.load(std::memory_order_relaxed) || w.word != word || (w.bitset & bitset) == 0) continue;
+      if (!w.queued.load(std::memory_order_relaxed) || w.word != word || (w.bitset & bitset) == 0)
+        continue;
       if (first < 0 || w.ticket < waiters_[first].ticket) first = static_cast<int>(i);
     }
     return first;

@@ -7,11 +7,12 @@ namespace pyrene::personality {
 namespace {
 
 // Linux's <elf.h> and <asm/hwcap.h>.
-constexpr uint64_t kAtNull = 0, kAtPhdr = 3, kAtPhent = 4, kAtPhnum = 5, kAtPagesz = 6, kAtEntry = 9, kAtUid = 11,
-                   kAtEuid = 12, kAtGid = 13, kAtEgid = 14, kAtHwcap = 16, kAtClktck = 17, kAtSecure = 23,
-                   kAtRandom = 25, kAtHwcap2 = 26;
+constexpr uint64_t kAtNull = 0, kAtPhdr = 3, kAtPhent = 4, kAtPhnum = 5, kAtPagesz = 6,
+                   kAtEntry = 9, kAtUid = 11, kAtEuid = 12, kAtGid = 13, kAtEgid = 14,
+                   kAtHwcap = 16, kAtClktck = 17, kAtSecure = 23, kAtRandom = 25, kAtHwcap2 = 26;
 constexpr uint64_t kProgramHeaderBytes = 56;  // Elf64_Phdr
-// FP and ASIMD, which every Armv8-A core of ours has. CPUID is left out on purpose: glibc would read MIDR_EL1, which traps.
+// FP and ASIMD, which every Armv8-A core of ours has. CPUID is left out on purpose: glibc would
+// read MIDR_EL1, which traps.
 constexpr uint64_t kHwcap = 1 << 0 | 1 << 1;
 constexpr uint64_t kClockTicks = 100;
 
@@ -44,7 +45,9 @@ uintptr_t BuildInitialStack(uintptr_t top, const InitialStack& facts) {
   constexpr size_t kAuxiliaryEntries = 15;
   // argc, argv[0], argv's end, one variable, the environment's end.
   constexpr size_t kFixedWords = 5 + 2 * kAuxiliaryEntries;
-  static_assert((kFixedWords + StartInfo::kMaxArguments + 1) * sizeof(uint64_t) + sizeof(facts.random) <= kInitialStackBytes);
+  static_assert((kFixedWords + StartInfo::kMaxArguments + 1) * sizeof(uint64_t) +
+                    sizeof(facts.random) <=
+                kInitialStackBytes);
   uintptr_t sp = top - (kFixedWords + arguments) * sizeof(uint64_t);
   sp &= ~uintptr_t{15};
 

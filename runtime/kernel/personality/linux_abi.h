@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// The part of Linux's arm64 system call interface that static glibc programs use: numbers, error codes, flags, structures.
+// The part of Linux's arm64 system call interface that static glibc programs use: numbers, error
+// codes, flags, structures.
 #pragma once
 
 #include <cstdint>
@@ -73,7 +74,8 @@ struct Stat {
 };
 static_assert(sizeof(Stat) == 128);
 inline constexpr uint32_t kStatCharacterDevice = 0020000;
-// Major number 136: glibc takes such a device for a terminal, and buffers stdout by lines, without asking by ioctl.
+// Major number 136: glibc takes such a device for a terminal, and buffers stdout by lines, without
+// asking by ioctl.
 inline constexpr uint64_t kStatTerminal = 136 << 8;
 inline constexpr uint64_t kAtEmptyPath = 0x1000;
 

@@ -65,7 +65,8 @@ int64_t DispatchLinuxCall(ThreadControl& self, UpcallFrame& frame, const UpcallI
     case linux_abi::kClockGetres:
       return ClockGetres(Pointer<linux_abi::Timespec>(x[1]));
     case linux_abi::kNanosleep:
-      return ClockNanosleep(self, linux_abi::kMonotonic, 0, Pointer<const linux_abi::Timespec>(x[0]));
+      return ClockNanosleep(self, linux_abi::kMonotonic, 0,
+                            Pointer<const linux_abi::Timespec>(x[0]));
     case linux_abi::kClockNanosleep:
       return ClockNanosleep(self, x[0], x[1], Pointer<const linux_abi::Timespec>(x[2]));
 
@@ -88,7 +89,8 @@ int64_t DispatchLinuxCall(ThreadControl& self, UpcallFrame& frame, const UpcallI
       return self.thread;
     case linux_abi::kGetpid:
       return kSelfThreadCap;
-    case linux_abi::kSchedGetscheduler:  // absl::Mutex asks for both; the one real policy is the kernel's
+    case linux_abi::kSchedGetscheduler:  // absl::Mutex asks for both; the one real policy is the
+                                         // kernel's
       return linux_abi::kSchedOther;
     case linux_abi::kSchedGetparam:
       *Pointer<uint32_t>(x[1]) = 0;
@@ -97,7 +99,8 @@ int64_t DispatchLinuxCall(ThreadControl& self, UpcallFrame& frame, const UpcallI
       sys::ThreadYield();
       return 0;
 
-    // There are no signals, a thread does not die while others live on, and the heap has the rights that it was mapped with.
+    // There are no signals, a thread does not die while others live on, and the heap has the rights
+    // that it was mapped with.
     case linux_abi::kRtSigaction:
     case linux_abi::kRtSigprocmask:
     case linux_abi::kSetRobustList:

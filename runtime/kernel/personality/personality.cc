@@ -19,7 +19,9 @@ int64_t Call(uint64_t number, uint64_t a, uint64_t b, uint64_t c = 0) {
 
 }  // namespace
 
-void StirRandom(const void* bytes, size_t n) { Call(kCallStir, reinterpret_cast<uintptr_t>(bytes), n); }
+void StirRandom(const void* bytes, size_t n) {
+  Call(kCallStir, reinterpret_cast<uintptr_t>(bytes), n);
+}
 
 void SetRealtimeOffset(int64_t ns) { Call(kCallSetRealtimeOffset, static_cast<uint64_t>(ns), 0); }
 

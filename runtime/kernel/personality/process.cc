@@ -13,7 +13,8 @@ constinit Process process;
 Process& TheProcess() { return process; }
 
 bool Process::Sleep(unsigned self, uint64_t deadline) {
-  return sys::NotificationWait(threads[self]->notification, wake_bits::kFutex, deadline).status != Status::kTimeout;
+  return sys::NotificationWait(threads[self]->notification, wake_bits::kFutex, deadline).status !=
+         Status::kTimeout;
 }
 
 void Process::Wake(unsigned thread) {
@@ -21,12 +22,13 @@ void Process::Wake(unsigned thread) {
 }
 
 void Process::LockSleeper::Sleep(unsigned self) {
-  static_cast<void>(
-      sys::NotificationWait(TheProcess().threads[self]->notification, wake_bits::kLock, kNoDeadline));
+  static_cast<void>(sys::NotificationWait(TheProcess().threads[self]->notification,
+                                          wake_bits::kLock, kNoDeadline));
 }
 
 void Process::LockSleeper::Wake(unsigned thread) {
-  static_cast<void>(sys::NotificationSignal(TheProcess().threads[thread]->notification, wake_bits::kLock));
+  static_cast<void>(
+      sys::NotificationSignal(TheProcess().threads[thread]->notification, wake_bits::kLock));
 }
 
 }  // namespace pyrene::personality

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// What the personality knows about its process, in one place: heap, threads, futexes, randomness, wall clock.
+// What the personality knows about its process, in one place: heap, threads, futexes, randomness,
+// wall clock.
 #pragma once
 
 #include <atomic>
@@ -25,7 +26,8 @@ class Process {
   bool Sleep(unsigned self, uint64_t deadline);
   void Wake(unsigned thread);
 
-  // A second lock: a slow log sink must not hold up memory and futexes. Never taken together with the first.
+  // A second lock: a slow log sink must not hold up memory and futexes. Never taken together with
+  // the first.
   void LockLog(unsigned self) { log_lock_.Lock(sleeper_, self); }
   void UnlockLog() { log_lock_.Unlock(sleeper_); }
 

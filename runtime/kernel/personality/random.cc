@@ -21,10 +21,11 @@ void QuarterRound(uint32_t& a, uint32_t& b, uint32_t& c, uint32_t& d) {
 
 }  // namespace
 
-void ChaCha20Block(const uint32_t key[8], uint32_t counter, const uint32_t nonce[3], uint8_t out[64]) {
-  const uint32_t initial[16] = {0x61707865, 0x3320646e, 0x79622d32, 0x6b206574, key[0],   key[1],   key[2],
-                                key[3],     key[4],     key[5],     key[6],     key[7],   counter,  nonce[0],
-                                nonce[1],   nonce[2]};
+void ChaCha20Block(const uint32_t key[8], uint32_t counter, const uint32_t nonce[3],
+                   uint8_t out[64]) {
+  const uint32_t initial[16] = {0x61707865, 0x3320646e, 0x79622d32, 0x6b206574, key[0], key[1],
+                                key[2],     key[3],     key[4],     key[5],     key[6], key[7],
+                                counter,    nonce[0],   nonce[1],   nonce[2]};
   uint32_t x[16];
   for (int i = 0; i < 16; ++i) x[i] = initial[i];
   for (int round = 0; round < 10; ++round) {
@@ -54,7 +55,8 @@ void RandomGenerator::Stir(const void* bytes, size_t n) {
 void RandomGenerator::Generate(void* bytes, size_t n) {
   uint8_t* to = static_cast<uint8_t*>(bytes);
   uint8_t block[64];
-  // Block 0 becomes the next key, so output starts with block 1. 2^32 blocks are 256 GiB; Linux's callers ask for bytes.
+  // Block 0 becomes the next key, so output starts with block 1. 2^32 blocks are 256 GiB; Linux's
+  // callers ask for bytes.
   for (uint32_t counter = 1; n > 0; ++counter) {
     ChaCha20Block(key_, counter, kNonce, block);
     const size_t part = n < sizeof(block) ? n : sizeof(block);
@@ -69,8 +71,8 @@ void RandomGenerator::Rekey() {
   uint8_t block[64];
   ChaCha20Block(key_, 0, kNonce, block);
   for (int i = 0; i < 8; ++i) {
-    key_[i] = uint32_t{block[4 * i]} | uint32_t{block[4 * i + 1]} << 8 | uint32_t{block[4 * i + 2]} << 16 |
-              uint32_t{block[4 * i + 3]} << 24;
+    key_[i] = uint32_t{block[4 * i]} | uint32_t{block[4 * i + 1]} << 8 |
+              uint32_t{block[4 * i + 2]} << 16 | uint32_t{block[4 * i + 3]} << 24;
   }
 }
 

@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// getrandom's generator: ChaCha20 (RFC 8439) with a key that is replaced after every request, so that a later look at this memory does
-// not tell earlier output. As unpredictable as what was stirred in: the start page's seed.
+// getrandom's generator: ChaCha20 (RFC 8439) with a key that is replaced after every request, so
+// that a later look at this memory does not tell earlier output. As unpredictable as what was
+// stirred in: the start page's seed.
 //
 // Not thread-safe: the personality's lock is held around every call.
 #pragma once
@@ -12,7 +13,8 @@
 namespace pyrene::personality {
 
 // One block: state = constants, key, counter, nonce; `out` gets 64 bytes.
-void ChaCha20Block(const uint32_t key[8], uint32_t counter, const uint32_t nonce[3], uint8_t out[64]);
+void ChaCha20Block(const uint32_t key[8], uint32_t counter, const uint32_t nonce[3],
+                   uint8_t out[64]);
 
 class RandomGenerator {
  public:

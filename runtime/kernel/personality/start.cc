@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// The first C++ code of a service, before glibc's _start: no relocation is done yet and no C library may be called.
+// The first C++ code of a service, before glibc's _start: no relocation is done yet and no C
+// library may be called.
 #include "kernel/abi/boot_info.h"
 #include "runtime/kernel/cap_allocator.h"
 #include "runtime/kernel/personality/entry.h"
@@ -27,8 +28,8 @@ constexpr uint64_t kExitBadStartPage = 0xfd;
 constexpr uint64_t kExitNoUpcall = 0xfe;
 constexpr uint64_t kExitBadHeap = 0xff;
 
-// One malloc arena: glibc would reserve 128 MiB of address space for each further one. No rseq call.
-// Writable: glibc cuts the string up in place.
+// One malloc arena: glibc would reserve 128 MiB of address space for each further one. No rseq
+// call. Writable: glibc cuts the string up in place.
 char environment_text[] = "GLIBC_TUNABLES=glibc.malloc.arena_max=1:glibc.pthread.rseq=0";
 
 // Elf64_Ehdr
@@ -49,7 +50,8 @@ void Seed(const StartInfo* start, const BootInfo* boot) {
     random.Stir(start->random_seed, sizeof(start->random_seed));
     random.Stir(&start->generation, sizeof(start->generation));
   } else {
-    random.Stir(&boot->boot_ticks, sizeof(boot->boot_ticks));  // until init knows better: see StirRandom
+    random.Stir(&boot->boot_ticks,
+                sizeof(boot->boot_ticks));  // until init knows better: see StirRandom
   }
 }
 
@@ -69,13 +71,19 @@ uint64_t Start(const void* page, uint64_t sp) {
   control.thread = kSelfThreadCap;
   control.start.upcall_top = reinterpret_cast<uintptr_t>(&main_thread) + kUpcallStackBytes;
   TheProcess().threads[0] = &control;
-  if (sys::UpcallSet(reinterpret_cast<uintptr_t>(&pyrene_upcall), control.start.upcall_top) != Status::kOk) {
+  if (sys::UpcallSet(reinterpret_cast<uintptr_t>(&pyrene_upcall), control.start.upcall_top) !=
+      Status::kOk) {
     sys::ThreadExit(kExitNoUpcall);
   }
-  if (!TheProcess().pages.Initialize(kHeapAddress, boot != nullptr ? boot->heap_bytes : start->heap_bytes)) {
+  if (!TheProcess().pages.Initialize(kHeapAddress,
+                                     boot != nullptr ? boot->heap_bytes : start->heap_bytes)) {
     sys::ThreadExit(kExitBadHeap);
   }
-  runtime::Caps().Initialize(boot != nullptr ? boot->first_free : start->first_free);
+  if (boot != nullptr) {
+    runtime::Caps().Initialize(boot->first_free);
+  } else {
+    runtime::Caps().Initialize(start->first_free, kFirstOfferedCap);
+  }
   Seed(start, boot);
   if (start != nullptr && start->log_bytes >= kPageBytes && start->log_bytes <= kMaxLogBytes) {
     TheProcess().log.Attach(reinterpret_cast<void*>(kLogAddress), start->log_bytes);
@@ -89,9 +97,11 @@ uint64_t Start(const void* page, uint64_t sp) {
   facts.arguments = boot != nullptr ? "" : start->arguments;
   facts.argument_count = boot != nullptr ? 0 : start->argument_count;
   facts.argument_bytes = boot != nullptr ? 0 : start->argument_bytes;
-  if (facts.argument_bytes > StartInfo::kMaxArgumentBytes) facts.argument_bytes = StartInfo::kMaxArgumentBytes;
+  if (facts.argument_bytes > StartInfo::kMaxArgumentBytes)
+    facts.argument_bytes = StartInfo::kMaxArgumentBytes;
   facts.environment = environment_text;
-  facts.program_headers = reinterpret_cast<uintptr_t>(elf) + *reinterpret_cast<const uint64_t*>(elf + kElfPhoff);
+  facts.program_headers =
+      reinterpret_cast<uintptr_t>(elf) + *reinterpret_cast<const uint64_t*>(elf + kElfPhoff);
   facts.program_header_count = *reinterpret_cast<const uint16_t*>(elf + kElfPhnum);
   facts.entry = reinterpret_cast<uintptr_t>(&pyrene_start);
   TheProcess().random.Generate(facts.random, sizeof(facts.random));

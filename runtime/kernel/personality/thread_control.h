@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// One thread as the personality sees it. It lies at the bottom of the thread's upcall stack, which is aligned to its size, so that
-// the upcall finds it from its own stack pointer; there is no TLS in the personality.
+// One thread as the personality sees it. It lies at the bottom of the thread's upcall stack, which
+// is aligned to its size, so that the upcall finds it from its own stack pointer; there is no TLS
+// in the personality.
 #pragma once
 
 #include <atomic>
@@ -38,7 +39,8 @@ struct ThreadControl {
   CapIndex thread;    // also the Linux thread id
   CapIndex notification;
   uint32_t* clear_tid;  // zeroed and woken when the thread exits; may be null
-  // An exited thread keeps its kernel objects and waits here for the next clone. Guarded by the personality's lock.
+  // An exited thread keeps its kernel objects and waits here for the next clone. Guarded by the
+  // personality's lock.
   bool parked;
   std::atomic<bool> restarted;
 };
@@ -52,7 +54,8 @@ inline constexpr uint64_t kNever = 8;  // what a sleep waits for
 }  // namespace wake_bits
 
 inline ThreadControl& ControlOf(const UpcallFrame* frame) {
-  return *reinterpret_cast<ThreadControl*>(reinterpret_cast<uintptr_t>(frame) & ~(kUpcallStackBytes - 1));
+  return *reinterpret_cast<ThreadControl*>(reinterpret_cast<uintptr_t>(frame) &
+                                           ~(kUpcallStackBytes - 1));
 }
 
 }  // namespace pyrene::personality

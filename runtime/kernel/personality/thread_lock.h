@@ -1,9 +1,11 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// The lock inside the personality. A waiter sleeps: under fixed priorities a spinning thread would never let a less urgent holder
-// on the same CPU run. All state is one word (held, and who waits), so no thread ever waits for another to finish an update.
+// The lock inside the personality. A waiter sleeps: under fixed priorities a spinning thread would
+// never let a less urgent holder on the same CPU run. All state is one word (held, and who waits),
+// so no thread ever waits for another to finish an update.
 //
-// Platform: Sleep(thread) blocks thread `thread` until Wake(thread), which may come first, and may return early without reason.
+// Platform: Sleep(thread) blocks thread `thread` until Wake(thread), which may come first, and may
+// return early without reason.
 #pragma once
 
 #include <atomic>
@@ -11,7 +13,8 @@
 
 namespace pyrene::personality {
 
-inline constexpr unsigned kMaxThreads = 32;  // a VMM has one per vCPU, of which GICv2 allows 8, and a few more
+inline constexpr unsigned kMaxThreads =
+    32;  // a VMM has one per vCPU, of which GICv2 allows 8, and a few more
 
 class ThreadLock {
  public:
@@ -25,7 +28,8 @@ class ThreadLock {
     if (word_.compare_exchange_strong(old, kHeld, std::memory_order_acquire)) return;
     while (true) {
       if ((old & kHeld) == 0) {
-        if (word_.compare_exchange_weak(old, (old & ~mine) | kHeld, std::memory_order_acquire)) return;
+        if (word_.compare_exchange_weak(old, (old & ~mine) | kHeld, std::memory_order_acquire))
+          return;
       } else if (word_.compare_exchange_weak(old, old | mine, std::memory_order_relaxed)) {
         // Unlock finds our bit in the very word that it changes, so the wake-up can not be lost.
         platform.Sleep(self);

@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// What happens in an upcall: a Linux call is answered, a fault in a guarded access is turned into that access's error, a trapped
-// read that Linux allows is emulated, and every other fault is handed to the supervisor.
+// What happens in an upcall: a Linux call is answered, a fault in a guarded access is turned into
+// that access's error, a trapped read that Linux allows is emulated, and every other fault is
+// handed to the supervisor.
 #include "kernel/abi/upcall.h"
 
 #include "runtime/kernel/fixup.h"
@@ -32,6 +33,7 @@ void pyrene_personality_upcall(UpcallFrame* frame) {
     static_cast<void>(sys::UpcallMove(info.pc + 4));
     return;
   }
-  // Without an upcall the fault, which comes again at once, stops the thread, and the supervisor gets its true facts.
+  // Without an upcall the fault, which comes again at once, stops the thread, and the supervisor
+  // gets its true facts.
   static_cast<void>(sys::UpcallSet(0, 0));
 }
