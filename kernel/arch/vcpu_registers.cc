@@ -11,13 +11,6 @@ namespace {
 constexpr uint64_t kTimerEnable = 1;
 constexpr uint64_t kTimerMask = 2;
 
-// Guest registers go into VTTBR and HCR between two states in which its walks are off.
-void DisableGuestWalks() {
-  if (!errata.speculative_at) return;
-  PYRENE_WRITE_SYSREG(tcr_el1, PYRENE_READ_SYSREG(tcr_el1) | kTcrEl1Epd);
-  Isb();
-}
-
 }  // namespace
 
 void SaveEl1(VcpuState::El1& el1) {
@@ -136,36 +129,42 @@ void LeaveGuestRegime(VcpuState::El1& el1, uint64_t service_vttbr) {
   PYRENE_WRITE_SYSREG(tpidrro_el0, 0);
 }
 
+uint64_t TranslateInGuest(uint64_t address, bool write) {
+  const uint64_t guest_par = PYRENE_READ_SYSREG(par_el1);
+  // Stage 1 only: the VMM wants the guest's frame number. HCR_EL2.PTW is on, so table walks obey
+  // stage 2.
+  if (write) {
+    asm volatile("at s1e1w, %0" ::"r"(address) : "memory");
+  } else {
+    asm volatile("at s1e1r, %0" ::"r"(address) : "memory");
+  }
+  Isb();
+  const uint64_t result = PYRENE_READ_SYSREG(par_el1);
+  PYRENE_WRITE_SYSREG(par_el1, guest_par);
+  return result;
+}
+
 void TranslateForGuest(const VcpuState::El1& el1, uint64_t vttbr, uint64_t service_vttbr,
                        uint64_t address, bool write, uint64_t* results, unsigned count) {
-  const uint64_t guest_par = PYRENE_READ_SYSREG(par_el1);
   PYRENE_WRITE_SYSREG(vttbr_el2, vttbr);
   PYRENE_WRITE_SYSREG(hcr_el2, hcr::kGuest);
   Isb();
   PYRENE_WRITE_SYSREG(sctlr_el1, el1.sctlr);
   Isb();
-  if (errata.speculative_at) {
-    PYRENE_WRITE_SYSREG(tcr_el1, el1.tcr);
-    Isb();
-  }
+  if (errata.speculative_at) PYRENE_WRITE_SYSREG(tcr_el1, el1.tcr);
+  Isb();
   for (unsigned i = 0; i < count; ++i) {
-    // Stage 1 only: the VMM wants the guest's frame number. HCR_EL2.PTW is on, so table walks obey
-    // stage 2.
-    if (write) {
-      asm volatile("at s1e1w, %0" ::"r"(address) : "memory");
-    } else {
-      asm volatile("at s1e1r, %0" ::"r"(address) : "memory");
-    }
-    Isb();
-    results[i] = PYRENE_READ_SYSREG(par_el1);
+    results[i] = TranslateInGuest(address, write);
     address = (address & ~uint64_t{0xfff}) + 0x1000;
   }
-  DisableGuestWalks();
+  if (errata.speculative_at) {
+    PYRENE_WRITE_SYSREG(tcr_el1, el1.tcr | kTcrEl1Epd);
+    Isb();
+  }
   PYRENE_WRITE_SYSREG(sctlr_el1, sctlr::kService);
   Isb();
   PYRENE_WRITE_SYSREG(vttbr_el2, service_vttbr);
   PYRENE_WRITE_SYSREG(hcr_el2, hcr::kService);
-  PYRENE_WRITE_SYSREG(par_el1, guest_par);
   Isb();
 }
 

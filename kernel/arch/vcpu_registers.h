@@ -29,8 +29,11 @@ uint64_t VirtualTimerDeadline();
 void EnterGuestRegime(const VcpuState::El1& el1, uint64_t vttbr);
 void LeaveGuestRegime(VcpuState::El1& el1, uint64_t service_vttbr);
 
-// Stage 1 and 2 translation of `address` for the loaded vCPU, as EL1 would do it: PAR_EL1's format.
-// Service regime; `vttbr` is the guest's, `service_vttbr` is restored.
+// Stage-1 translation of `address` as EL1 would do it, for reading or writing: PAR_EL1's format.
+// Guest regime; the guest's own PAR_EL1 is kept.
+uint64_t TranslateInGuest(uint64_t address, bool write);
+// The same for consecutive pages in the service regime: changes to the guest's and back. `vttbr` is
+// the guest's, `service_vttbr` is restored.
 void TranslateForGuest(const VcpuState::El1& el1, uint64_t vttbr, uint64_t service_vttbr,
                        uint64_t address, bool write, uint64_t* results, unsigned count);
 

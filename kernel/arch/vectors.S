@@ -37,6 +37,14 @@
 	b	\label
 .endm
 
+.macro synchronous
+	.balign 0x80
+	save_frame
+	bl	HandleSynchronous
+	cbz	x0, resume_exit
+	b	resume
+.endm
+
 .macro unexpected kind
 	.balign 0x80
 	// Nothing of EL2's registers is lost before they are printed: two scratch registers go to the panic stack.
@@ -58,20 +66,16 @@ vectors:
 	unexpected 5
 	unexpected 6
 	unexpected 7
-	vector	lower_synchronous	// lower EL, AArch64
+	synchronous			// lower EL, AArch64
 	vector	lower_irq
 	unexpected 10
 	vector	lower_serror
-	vector	lower_synchronous	// lower EL, AArch32: a guest's user code
+	synchronous			// lower EL, AArch32: a guest's user code
 	vector	lower_irq
 	unexpected 14
 	vector	lower_serror
 
 	.balign 0x80
-lower_synchronous:
-	save_frame
-	bl	HandleSynchronous
-	b	resume
 lower_irq:
 	save_frame
 	bl	HandleInterrupt
@@ -101,6 +105,23 @@ resume:
 	ldp	x0, x1, [sp, #0x00]
 	eret
 	dsb	nsh			// no speculation past ERET (straight-line)
+	isb
+
+	// A guest's exit: the VMM returns from vcpu_run. x1: its Frame. x2..x17 are lost by the system calls' convention; what is left
+	// in them is the guest's and this path's own.
+	.balign 64
+resume_exit:
+	mov	sp, x1
+	ldp	x18, x19, [sp, #0x90]
+	ldp	x20, x21, [sp, #0xa0]
+	ldp	x22, x23, [sp, #0xb0]
+	ldp	x24, x25, [sp, #0xc0]
+	ldp	x26, x27, [sp, #0xd0]
+	ldp	x28, x29, [sp, #0xe0]
+	ldr	x30, [sp, #0xf0]
+	ldp	x0, x1, [sp, #0x00]
+	eret
+	dsb	nsh
 	isb
 
 	// Boot: the first way into user code on this CPU.

@@ -73,6 +73,7 @@ Status PageTable::Map(Account& account, uint64_t address, uint64_t physical, uin
     address += BytesAt(level);
     physical += BytesAt(level);
   }
+  __atomic_fetch_add(&page_table_additions, 1, __ATOMIC_RELEASE);
   // Invalid entries are not cached, so no TLBI; the barrier lets walks see the entries (D5.10.1).
   arch::DsbIshst();
   arch::Isb();
@@ -91,6 +92,7 @@ Status PageTable::Split(Account& account, uint64_t* slot, unsigned level, uint64
   Write(slot, 0);
   arch::InvalidateTlb(context_, address & ~(BytesAt(level) - 1), BytesAt(level) / kPageBytes);
   Write(slot, descriptor::Table(PhysicalOf(table)));
+  __atomic_fetch_add(&page_table_additions, 1, __ATOMIC_RELEASE);
   arch::DsbIshst();
   return Status::kOk;
 }

@@ -14,6 +14,10 @@
 
 namespace pyrene {
 
+// Counts what made addresses reachable, in any table: a CPU that entered a guest at this count and
+// finds it unchanged at a fault need not look whether the page is mapped by now.
+inline uint32_t page_table_additions = 0;
+
 class PageTable final {
  public:
   static constexpr uint64_t kAddressBits = 39;

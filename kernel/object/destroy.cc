@@ -12,81 +12,35 @@
 namespace pyrene {
 namespace {
 
-template <typename T>
-void Destroy(void* object) {
-  auto* typed = static_cast<T*>(object);
-  typed->payer().Delete(typed);
+// Calls `function` with the object as what it is; does nothing for types without an object of their
+// own.
+template <typename Function>
+void Visit(ObjectType type, void* object, Function function) {
+  if (type == ObjectType::kDomain) function(static_cast<Domain*>(object));
+  if (type == ObjectType::kThread) function(static_cast<Thread*>(object));
+  if (type == ObjectType::kVcpu) function(static_cast<Vcpu*>(object));
+  if (type == ObjectType::kMemory) function(static_cast<MemoryObject*>(object));
+  if (type == ObjectType::kPort) function(static_cast<Port*>(object));
+  if (type == ObjectType::kNotification) function(static_cast<Notification*>(object));
+  if (type == ObjectType::kIrq) function(static_cast<Irq*>(object));
 }
 
 }  // namespace
 
 void DetachObject(ObjectType type, void* object) {
-  switch (type) {
-    case ObjectType::kDomain:
-      return static_cast<Domain*>(object)->Detach();
-    case ObjectType::kThread:
-      return static_cast<Thread*>(object)->Detach();
-    case ObjectType::kVcpu:
-      return static_cast<Vcpu*>(object)->Detach();
-    case ObjectType::kPort:
-      return static_cast<Port*>(object)->Detach();
-    case ObjectType::kNotification:
-      return static_cast<Notification*>(object)->Detach();
-    case ObjectType::kIrq:
-      return static_cast<Irq*>(object)->Detach();
-    case ObjectType::kMemory:
-    case ObjectType::kIrqControl:
-    case ObjectType::kFirmware:
-    case ObjectType::kNone:
-      return;
-  }
+  Visit(type, object, [](auto* typed) {
+    if constexpr (requires { typed->Detach(); }) typed->Detach();
+  });
 }
 
 void DestroyObject(ObjectType type, void* object) {
-  switch (type) {
-    case ObjectType::kDomain:
-      return Destroy<Domain>(object);
-    case ObjectType::kThread:
-      return Destroy<Thread>(object);
-    case ObjectType::kVcpu:
-      return Destroy<Vcpu>(object);
-    case ObjectType::kMemory:
-      return Destroy<MemoryObject>(object);
-    case ObjectType::kNotification:
-      return Destroy<Notification>(object);
-    case ObjectType::kIrq:
-      return Destroy<Irq>(object);
-    case ObjectType::kPort:
-      return Destroy<Port>(object);
-    case ObjectType::kIrqControl:
-    case ObjectType::kFirmware:
-    case ObjectType::kNone:
-      return;
-  }
+  Visit(type, object, [](auto* typed) { typed->payer().Delete(typed); });
 }
 
 uint64_t IdOfObject(ObjectType type, void* object) {
-  switch (type) {
-    case ObjectType::kDomain:
-      return static_cast<Domain*>(object)->id();
-    case ObjectType::kThread:
-      return static_cast<Thread*>(object)->id();
-    case ObjectType::kVcpu:
-      return static_cast<Vcpu*>(object)->id();
-    case ObjectType::kMemory:
-      return static_cast<MemoryObject*>(object)->id();
-    case ObjectType::kNotification:
-      return static_cast<Notification*>(object)->id();
-    case ObjectType::kIrq:
-      return static_cast<Irq*>(object)->id();
-    case ObjectType::kPort:
-      return static_cast<Port*>(object)->id();
-    case ObjectType::kIrqControl:
-    case ObjectType::kFirmware:
-    case ObjectType::kNone:
-      return 0;
-  }
-  return 0;
+  uint64_t id = 0;
+  Visit(type, object, [&id](auto* typed) { id = typed->id(); });
+  return id;
 }
 
 }  // namespace pyrene

@@ -75,29 +75,27 @@ void Port::Call(Thread& caller, uint64_t badge) {
   }
 }
 
-bool Port::MovesCapabilities(Thread& server) {
-  LockGuard guard(lock_);
-  if (client_ != nullptr && server_ == &server && server.frame().x[kCapabilities] != 0) return true;
-  Thread* next = callers_.front();
-  return next != nullptr && next->frame().x[kCapabilities] != 0;
-}
-
-Status Port::ReplyWait(Thread& server) {
+Status Port::ReplyWait(Thread& server, bool locked) {
   LockGuard guard(lock_);
   if (receiver_ != nullptr || (server_ != nullptr && server_ != &server)) return Status::kBusy;
   if (server.serving != nullptr && server.serving != this) return Status::kBusy;
   Thread* client = client_;
+  Thread* next = callers_.front();
+  const bool moves = (client != nullptr && server.frame().x[kCapabilities] != 0) ||
+                     (next != nullptr && next->frame().x[kCapabilities] != 0);
+  if (moves && !locked) return Status::kNoRight;
+  server_ = client_ = nullptr;
+  server.serving = nullptr;
   if (client != nullptr) {
-    client_ = nullptr;
-    server_ = nullptr;
-    server.serving = nullptr;
     CopyMessage(server, *client);
     client->frame().x[kStatus] = static_cast<uint64_t>(Status::kOk);
     client->port = nullptr;
   }
-  Thread* next = callers_.PopFront();
   if (next != nullptr) {
+    List<Thread, CallersTag>::Remove(next);
+    server.EndService();
     Deliver(*next, server);
+    if (next->cpu() == server.cpu()) server.Serve(*next);
     if (client != nullptr) Scheduler::Wake(*client);
     return Status::kOk;
   }
@@ -113,18 +111,22 @@ Status Port::ReplyWait(Thread& server) {
   return Status::kOk;
 }
 
-void Port::Leave(Thread& thread) {
+void Port::LeaveService(Thread& thread) {
   LockGuard guard(lock_);
-  if (server_ == &thread) {
-    server_ = nullptr;
-    thread.serving = nullptr;
-    thread.EndService();
-    Thread* client = client_;
-    client_ = nullptr;
-    if (client != nullptr) Finish(*client, Status::kGone);
-  }
+  if (server_ != &thread) return;
+  server_ = nullptr;
+  thread.serving = nullptr;
+  thread.EndService();
+  Thread* client = client_;
+  client_ = nullptr;
+  if (client != nullptr) Finish(*client, Status::kGone);
+}
+
+void Port::LeaveWait(Thread& thread) {
+  LockGuard guard(lock_);
   if (thread.port != this) return;
   thread.port = nullptr;
+  thread.frame().x[kStatus] = static_cast<uint64_t>(Status::kGone);
   if (receiver_ == &thread) {
     receiver_ = nullptr;
   } else if (client_ == &thread) {

@@ -31,16 +31,14 @@ class Port final : public Object {
   // By the current thread, whose frame holds the message. It is blocked when this returns.
   void Call(Thread& caller, uint64_t badge);
   // Answers the thread being served, if `server` serves one, then waits for the next. kOk: the
-  // frame has, or will have, a message.
-  Status ReplyWait(Thread& server);
+  // frame has, or will have, a message. kNoRight: capabilities are to be moved, and `locked` says
+  // that the structure lock is not held.
+  Status ReplyWait(Thread& server, bool locked);
 
-  // Whether ReplyWait would move capabilities, out or in: then the structure lock must be held. A
-  // guess: ReplyWait checks again.
-  bool MovesCapabilities(Thread& server);
-
-  // The thread is being stopped for good, or its domain is: it waits no more, and whom it serves is
-  // told.
-  void Leave(Thread& thread);
+  // The thread stops: it waits here no more, to be called or to be answered.
+  void LeaveWait(Thread& thread);
+  // The thread stops for good: whom it serves gets kGone.
+  void LeaveService(Thread& thread);
 
  private:
   void Deliver(Thread& caller, Thread& server);

@@ -49,24 +49,23 @@ Status Thread::Start() {
   return Status::kOk;
 }
 
-void Thread::LeaveWaits(ThreadState state) {
+void Thread::LeaveWaits(bool for_good) {
   if (Notification* notification = __atomic_load_n(&waiting_on_, __ATOMIC_ACQUIRE))
     notification->CancelWait(*this, Status::kGone);
-  if (state != ThreadState::kExited) return;
-  if (Port* waits = __atomic_load_n(&port, __ATOMIC_ACQUIRE)) waits->Leave(*this);
-  if (Port* serves = __atomic_load_n(&serving, __ATOMIC_ACQUIRE)) serves->Leave(*this);
+  if (Port* waits = __atomic_load_n(&port, __ATOMIC_ACQUIRE)) waits->LeaveWait(*this);
+  if (!for_good) return;
+  if (Port* serves = __atomic_load_n(&serving, __ATOMIC_ACQUIRE)) serves->LeaveService(*this);
 }
 
 void Thread::Stop(ThreadState state) {
   const bool for_good = state == ThreadState::kExited;
   Cpu& home = cpus[cpu()];
   for (;;) {
-    // 1. A wait ends first, so that no signal finds a thread that is being stopped. 2. Off the
-    // queues.
-    LeaveWaits(state);
+    // 1. Off the queues, so that nothing wakes it. 2. It waits for nothing any more.
     const ThreadState now = state_;
     if (now == ThreadState::kReady || now == ThreadState::kBlocked || (for_good && now != state))
       Scheduler::Retire(*this, state);
+    LeaveWaits(for_good);
     // 3. Off the CPU. One that waits for the structure lock, which we hold, restarts its call and
     // so comes to its scheduler.
     if (&home == &ThisCpu()) {
@@ -83,7 +82,7 @@ void Thread::Stop(ThreadState state) {
     const ThreadState after = state_;
     const bool stopped = after != ThreadState::kReady && after != ThreadState::kBlocked &&
                          (!for_good || after == state);
-    if (stopped && waiting_on_ == nullptr && (!for_good || (port == nullptr && serving == nullptr)))
+    if (stopped && waiting_on_ == nullptr && port == nullptr && (!for_good || serving == nullptr))
       break;
   }
   if (for_good && running != nullptr) {
@@ -140,16 +139,23 @@ void Thread::SetBudget(uint64_t budget, uint64_t period) {
   period_end_ = 0;
 }
 
+void Thread::Serve(Thread& caller) {
+  donor_ = &caller;
+  if (caller.priority_ > priority_) priority_ = caller.priority_;
+}
+
 void Thread::EndService() {
   donor_ = nullptr;
   priority_ = parameters_.priority;
 }
 
 void Thread::AddCpuTime(uint64_t ticks) {
-  if (donor_ != nullptr) return donor_->AddCpuTime(ticks);
-  __atomic_store_n(&cpu_time_, cpu_time_ + ticks, __ATOMIC_RELAXED);
-  budget_left_ -= ticks < budget_left_ ? ticks : budget_left_;
-  if (domain_ != nullptr) domain_->AddCpuTime(ticks);
+  // Whoever called, and called him, pays: each link ends with its call.
+  Thread* payer = this;
+  while (payer->donor_ != nullptr) payer = payer->donor_;
+  __atomic_store_n(&payer->cpu_time_, payer->cpu_time_ + ticks, __ATOMIC_RELAXED);
+  payer->budget_left_ -= ticks < payer->budget_left_ ? ticks : payer->budget_left_;
+  if (payer->domain_ != nullptr) payer->domain_->AddCpuTime(ticks);
 }
 
 void Thread::TimedOut() {

@@ -93,6 +93,8 @@ class Thread final : public Object,
   Port* port = nullptr;
   Port* serving = nullptr;
   uint64_t call_badge = 0;
+  // It serves a caller of the same CPU: on his time, and at least at his priority.
+  void Serve(Thread& caller);
   // It serves nobody any more: its own priority, its own time.
   void EndService();
 
@@ -108,7 +110,7 @@ class Thread final : public Object,
  private:
   friend class Scheduler;
 
-  void LeaveWaits(ThreadState state);
+  void LeaveWaits(bool for_good);
 
   Frame frame_ = {};
   Domain* domain_;

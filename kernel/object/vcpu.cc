@@ -157,7 +157,7 @@ Frame* Vcpu::Enter(Cpu& cpu, Thread& thread) {
   }
   if (!cpu.guest_regime) {
     if (cpu.loaded != this) Load(cpu);
-    if (!WriteListRegisters()) {
+    if (ListRegistersChange() && !WriteListRegisters()) [[unlikely]] {
       Exit(cpu, thread, ExitReason::kBadState);
       return nullptr;
     }
@@ -178,6 +178,7 @@ Frame* Vcpu::Enter(Cpu& cpu, Thread& thread) {
     }
   }
   TrapFpUnlessOwned(cpu, fp);
+  cpu.additions_seen = __atomic_load_n(&page_table_additions, __ATOMIC_RELAXED);
   PYRENE_WRITE_SYSREG(elr_el2, __atomic_load_n(&state_->pc, __ATOMIC_RELAXED));
   PYRENE_WRITE_SYSREG(spsr_el2, pstate);
   return reinterpret_cast<Frame*>(state_);
@@ -185,7 +186,7 @@ Frame* Vcpu::Enter(Cpu& cpu, Thread& thread) {
 
 void Vcpu::Pause(Cpu& cpu) {
   if (!cpu.guest_regime) return;
-  ReadListRegisters();
+  if (hardware_lrs_ != 0) ReadListRegisters();
   arch::LeaveGuestRegime(state_->el1, cpu.service_vttbr);
   cpu.vttbr = cpu.service_vttbr;
   cpu.guest_regime = false;
@@ -206,14 +207,13 @@ void Vcpu::ExitForException(Cpu& cpu, Thread& thread, uint64_t esr) {
     state_->exit.far = PYRENE_READ_SYSREG(far_el2);
     state_->exit.hpfar = PYRENE_READ_SYSREG(hpfar_el2);
   }
-  Pause(cpu);
   if (exception == arch::ExceptionClass::kHvc64) {
+    // Here, because the guest's regime is still in force.
     uint64_t wanted = state_->hvc_translate & 0x1f;
     while (wanted != 0) {
       const auto index = static_cast<unsigned>(__builtin_ctzll(wanted));
       wanted &= wanted - 1;
-      arch::TranslateForGuest(state_->el1, guest_->vttbr(), cpu.vttbr, state_->x[index], false,
-                              &state_->exit.par[index], 1);
+      state_->exit.par[index] = arch::TranslateInGuest(state_->x[index], false);
     }
   }
   Exit(cpu, thread, ExitReason::kException);
@@ -285,6 +285,12 @@ void Vcpu::MaintenanceInterrupt(Cpu& cpu) {
   gic::DisableVirtualInterface();
   interface_ = Interface::kOff;
   if (cpu.guest_regime) Exit(cpu, *cpu.current, ExitReason::kMaintenance);
+}
+
+bool Vcpu::ListRegistersChange() const {
+  const Interface wanted = state_->gic.underflow != 0 ? Interface::kUnderflow : Interface::kOn;
+  return (__atomic_load_n(&state_->gic.used, __ATOMIC_RELAXED) | hardware_lrs_) != 0 ||
+         wanted != interface_;
 }
 
 bool Vcpu::WriteListRegisters() {

@@ -88,6 +88,7 @@ class Vcpu final : public Object, public ListHook<DomainVcpusTag> {
   void Release();
   void Load(Cpu& cpu);
   void EvictElsewhere(Cpu& cpu);
+  bool ListRegistersChange() const;
   bool WriteListRegisters();
   void ReadListRegisters();
   bool InjectTimer();

@@ -84,7 +84,6 @@ Thread* Idle(Cpu& cpu) {
   alignas(kPageBytes) static uint64_t empty_table[kPageBytes / sizeof(uint64_t)];
   cpu.vttbr = PhysicalOf(empty_table);
   PYRENE_WRITE_SYSREG(vttbr_el2, cpu.vttbr);
-  __atomic_store_n(&cpu.current, static_cast<Thread*>(nullptr), __ATOMIC_RELEASE);
   do {
     cpu.scheduler.ProgramTimer();
     __atomic_store_n(&cpu.idle, true, __ATOMIC_SEQ_CST);
@@ -97,13 +96,8 @@ Thread* Idle(Cpu& cpu) {
   return next;
 }
 
-void SwitchTo(Cpu& cpu, Thread* next) {
-  Thread* previous = cpu.current;
-  if (previous != next && cpu.guest_regime) cpu.loaded->Pause(cpu);
-  __atomic_store_n(&cpu.current, next, __ATOMIC_RELEASE);
-}
-
-void LoadService(Cpu& cpu, Thread& thread) {
+// The thread's registers but those of its Frame, which is returned, into the hardware.
+Frame* LoadService(Cpu& cpu, Thread& thread) {
   if (cpu.el0 != &thread) {
     if (cpu.el0 != nullptr) {
       cpu.el0->sp_el0 = PYRENE_READ_SYSREG(sp_el0);
@@ -119,6 +113,26 @@ void LoadService(Cpu& cpu, Thread& thread) {
     cpu.vttbr = cpu.service_vttbr = vttbr;
   }
   TrapFpUnlessOwned(cpu, thread.fp);
+  Frame& frame = thread.frame();
+  PYRENE_WRITE_SYSREG(elr_el2, frame.pc);
+  PYRENE_WRITE_SYSREG(spsr_el2, frame.pstate);
+  return &frame;
+}
+
+// vcpu_run, the way of every guest exit back in: without the table of system calls. nullptr: Resume
+// decides.
+Frame* RunVcpu(Cpu& cpu, Thread& thread) {
+  Frame& frame = thread.frame();
+  uint64_t word;
+  Status status = LookUp(*thread.domain(), frame.x[0], ObjectType::kVcpu, rights::kControl, word);
+  auto* vcpu = Slot::ObjectOf<Vcpu>(word);
+  if (status == Status::kOk) [[likely]]
+    status = vcpu->Run(cpu, thread, frame.x[1]);
+  if (status != Status::kOk) [[unlikely]] {
+    thread.SetResult(status);
+    return nullptr;
+  }
+  return cpu.scheduler.reschedule_wanted() ? nullptr : vcpu->Enter(cpu, thread);
 }
 
 }  // namespace
@@ -128,63 +142,78 @@ Frame* Resume(Cpu& cpu) {
     Thread* thread = cpu.current;
     if (thread == nullptr || cpu.scheduler.reschedule_wanted()) [[unlikely]] {
       Thread* next = cpu.scheduler.Pick(thread);
-      if (next == nullptr) {
-        if (cpu.guest_regime) cpu.loaded->Pause(cpu);
-        next = Idle(cpu);
-      }
-      SwitchTo(cpu, next);
+      if (next != thread && cpu.guest_regime) cpu.loaded->Pause(cpu);
+      thread = next != nullptr ? next : Idle(cpu);
+      cpu.service_vttbr = thread->domain()->vttbr();
       cpu.scheduler.ProgramTimer();
-      thread = next;
     }
     if (thread->running != nullptr) {
       if (Frame* frame = thread->running->Enter(cpu, *thread)) return frame;
     }
-    LoadService(cpu, *thread);
-    Frame& frame = thread->frame();
-    PYRENE_WRITE_SYSREG(elr_el2, frame.pc);
-    PYRENE_WRITE_SYSREG(spsr_el2, frame.pstate);
-    return &frame;
+    return LoadService(cpu, *thread);
   }
 }
 
-Frame* HandleSynchronous(Cpu* cpu) {
-  Thread& thread = *cpu->current;
-  const uint64_t esr = PYRENE_READ_SYSREG(esr_el2);
-  const ExceptionClass exception = arch::ClassOf(esr);
-  if (Vcpu* vcpu = thread.running) {
-    if (exception == ExceptionClass::kFp) {
-      TakeFp(*cpu, vcpu->fp);
-    } else if (!IsAbort(exception) || !MappedByNow(*vcpu->guest(), esr, FaultingPage())) {
-      vcpu->ExitForException(*cpu, thread, esr);
-    }
-    return Resume(*cpu);
-  }
-  switch (exception) {
+namespace {
+
+// Everything but the two hot ways below.
+[[gnu::noinline]] Frame* HandleRarely(Cpu& cpu, Thread& thread, uint64_t esr) {
+  switch (arch::ClassOf(esr)) {
     case ExceptionClass::kSvc64:
       switch (esr & kSvcImmediateMask) {
         case kSvcNative:
-          DispatchSyscall(*cpu, thread);
-          return Resume(*cpu);
+          DispatchSyscall(cpu, thread);
+          return Resume(cpu);
         case kSvcUpcallReturn:
-          if (thread.ReturnFromUpcall() == Status::kOk) return Resume(*cpu);
+          if (thread.ReturnFromUpcall() == Status::kOk) return Resume(cpu);
           break;
         default:
-          if (thread.Upcall(esr, 0)) return Resume(*cpu);
+          if (thread.Upcall(esr, 0)) return Resume(cpu);
           break;
       }
       break;
     case ExceptionClass::kFp:
-      TakeFp(*cpu, thread.fp);
-      return Resume(*cpu);
+      TakeFp(cpu, thread.fp);
+      return Resume(cpu);
     default:
-      if (IsAbort(exception) && MappedByNow(*thread.domain(), esr, PYRENE_READ_SYSREG(far_el2)))
-        return Resume(*cpu);
+      if (IsAbort(arch::ClassOf(esr)) &&
+          MappedByNow(*thread.domain(), esr, PYRENE_READ_SYSREG(far_el2)))
+        return Resume(cpu);
       // Stage 1 is off: FAR_EL2 is the address, and HPFAR_EL2 may be stale for some DFSC.
-      if (thread.Upcall(esr, PYRENE_READ_SYSREG(far_el2))) return Resume(*cpu);
+      if (thread.Upcall(esr, PYRENE_READ_SYSREG(far_el2))) return Resume(cpu);
       break;
   }
   thread.Fault(esr, PYRENE_READ_SYSREG(far_el2));
-  return Resume(*cpu);
+  return Resume(cpu);
+}
+
+}  // namespace
+
+Resumption HandleSynchronous(Cpu* cpu) {
+  constexpr uint64_t kSvcNativeEsr =
+      static_cast<uint64_t>(ExceptionClass::kSvc64) << 26 | 1u << 25 | kSvcNative;
+  Thread& thread = *cpu->current;
+  const uint64_t esr = PYRENE_READ_SYSREG(esr_el2);
+  if (Vcpu* vcpu = thread.running) {
+    const ExceptionClass exception = arch::ClassOf(esr);
+    if (exception == ExceptionClass::kFp) [[unlikely]] {
+      TakeFp(*cpu, vcpu->fp);
+      return {Resume(*cpu), nullptr};
+    }
+    if (IsAbort(exception) &&
+        __atomic_load_n(&page_table_additions, __ATOMIC_ACQUIRE) != cpu->additions_seen &&
+        MappedByNow(*vcpu->guest(), esr, FaultingPage())) [[unlikely]]
+      return {Resume(*cpu), nullptr};
+    vcpu->ExitForException(*cpu, thread, esr);
+    if (cpu->scheduler.reschedule_wanted()) [[unlikely]]
+      return {Resume(*cpu), nullptr};
+    return {nullptr, LoadService(*cpu, thread)};
+  }
+  if (esr == kSvcNativeEsr && thread.frame().x[8] == static_cast<uint64_t>(Syscall::kVcpuRun)) {
+    if (Frame* frame = RunVcpu(*cpu, thread)) return {frame, nullptr};
+    return {Resume(*cpu), nullptr};
+  }
+  return {HandleRarely(*cpu, thread, esr), nullptr};
 }
 
 Frame* HandleInterrupt(Cpu* cpu) {

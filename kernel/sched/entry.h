@@ -9,8 +9,15 @@
 
 namespace pyrene {
 
+// Two registers: what to run with, and, if that is null, the Frame of a thread that returns from
+// vcpu_run, of which only x0, x1 and x18..x30 are restored.
+struct Resumption {
+  Frame* frame;
+  Frame* returning;
+};
+
 extern "C" {
-Frame* HandleSynchronous(Cpu* cpu);
+Resumption HandleSynchronous(Cpu* cpu);
 Frame* HandleInterrupt(Cpu* cpu);
 [[noreturn]] void HandleSError(Cpu* cpu);
 [[noreturn]] void EnterUser(Frame* frame);

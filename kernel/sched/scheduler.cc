@@ -67,9 +67,12 @@ void Scheduler::Donate(Thread& caller, Thread& server) {
   Cpu& cpu = cpus[caller.cpu()];
   LockGuard guard(cpu.scheduler.lock_);
   caller.state_ = ThreadState::kBlocked;
+  server.Serve(caller);
+  if (server.state_ != ThreadState::kBlocked) {
+    cpu.scheduler.wanted_ = true;  // it was stopped while it waited: it has the message for later
+    return;
+  }
   server.state_ = ThreadState::kReady;
-  server.donor_ = caller.donor_ != nullptr ? caller.donor_ : &caller;
-  if (caller.priority_ > server.priority_) server.priority_ = caller.priority_;
   cpu.scheduler.running_priority_ = server.priority_;
   __atomic_store_n(&cpu.current, &server, __ATOMIC_RELEASE);
 }
@@ -155,12 +158,8 @@ bool Scheduler::Change(Thread& thread, ThreadParameters parameters) {
   if (thread.donor_ == nullptr) thread.priority_ = parameters.priority;
   if (queued) to.scheduler.Enqueue(thread, false);
   if (timed && &from != &to) to.scheduler.timeouts_.Insert(&thread, deadline);
-  if (&from != &to) {
-    to.scheduler.lock_.Unlock();
-    Poke(to.id);  // its timer, or its choice of thread, may have to change
-  } else {
-    from.scheduler.wanted_ = true;
-  }
+  if (&from != &to) to.scheduler.lock_.Unlock();
+  Poke(to.id);  // its timer, or its choice of thread, may have to change
   return true;
 }
 
@@ -191,6 +190,8 @@ Thread* Scheduler::Pick(Thread* current) {
     }
   }
   running_priority_ = next == nullptr ? 0 : next->priority_;
+  // Under the lock: whoever stops or moves a thread sees it in the queue or running, never between.
+  __atomic_store_n(&ThisCpu().current, next, __ATOMIC_RELEASE);
   switched_at_ = now;
   return next;
 }

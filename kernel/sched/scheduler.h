@@ -51,7 +51,7 @@ class Scheduler final {
     slice_end_ = 0;
   }
   // Puts `current` (nullptr or no longer ready: not) behind its equals and takes the most urgent
-  // ready thread; nullptr: none.
+  // ready thread; nullptr: none. It is the CPU's current one then.
   Thread* Pick(Thread* current);
   // The current thread's slice is over, or deadlines have passed: the timer interrupt.
   void TimerInterrupt();

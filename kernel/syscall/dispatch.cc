@@ -30,25 +30,8 @@ Handler HandlerOf(uint64_t number) {
 uint64_t Call::Argument(unsigned index) const { return thread.frame().x[index]; }
 void Call::Result(unsigned index, uint64_t value) { thread.frame().x[index] = value; }
 
-Status LookUp(Domain& domain, uint64_t index, ObjectType type, Rights rights, uint64_t& word) {
-  const Slot* slot = domain.caps().Find(index);
-  word = slot == nullptr ? 0 : slot->Load();
-  const ObjectType found = Slot::TypeOf(word);
-  if (found == ObjectType::kNone) return Status::kBadCap;
-  if (found != type) return Status::kBadType;
-  if ((Slot::RightsOf(word) & rights) != rights) return Status::kNoRight;
-  return Status::kOk;
-}
-
 void DispatchSyscall(Cpu& cpu, Thread& thread) {
   Frame& frame = thread.frame();
-  if (frame.x[8] == static_cast<uint64_t>(Syscall::kVcpuRun)) [[likely]] {
-    // The way of every guest exit: not through the table.
-    Call call{cpu, thread, *thread.domain()};
-    const Status status = syscalls::VcpuRun(call);
-    if (status != kAnswered) thread.SetResult(status);
-    return;
-  }
   const Handler handler = HandlerOf(frame.x[8]);
   if (handler == nullptr) return thread.SetResult(Status::kBadCall);
   Call call{cpu, thread, *thread.domain()};

@@ -29,13 +29,13 @@ Status DomainCreate(Call& call) {
 }
 
 Status DomainMap(Call& call) {
+  PYRENE_LOCK_STRUCTURE();
   Domain* domain;
   PYRENE_TRY(ControlledDomain(call, domain));
   const auto wanted =
       static_cast<Rights>(call.Argument(5) & (rights::kRead | rights::kWrite | rights::kExecute));
   MemoryObject* memory;
   PYRENE_TRY(Find(call, call.Argument(1), ObjectType::kMemory, wanted, memory));
-  PYRENE_LOCK_STRUCTURE();
   if (domain->dying()) return Status::kGone;
   return domain->Map(*memory, call.domain.caps().Find(call.Argument(1)), call.Argument(2),
                      call.Argument(3), call.Argument(4), wanted);

@@ -31,7 +31,7 @@ Status LockedCall(Call& call, Port& port, uint64_t badge) {
 
 Status LockedReplyWait(Call& call, Port& port) {
   PYRENE_LOCK_STRUCTURE();
-  return port.ReplyWait(call.thread);
+  return port.ReplyWait(call.thread, true);
 }
 
 }  // namespace
@@ -59,8 +59,8 @@ Status PortReplyWait(Call& call) {
   if (Status s = Find(call, call.Argument(kPortIndex), ObjectType::kPort, rights::kReceive, port);
       s != Status::kOk)
     return Answer(call, s);
-  const Status status = port->MovesCapabilities(call.thread) ? LockedReplyWait(call, *port)
-                                                             : port->ReplyWait(call.thread);
+  Status status = port->ReplyWait(call.thread, false);
+  if (status == Status::kNoRight) status = LockedReplyWait(call, *port);
   return status == Status::kOk ? kAnswered : Answer(call, status);
 }
 

@@ -27,13 +27,6 @@ Status VcpuCreate(Call& call) {
   return Status::kOk;
 }
 
-Status VcpuRun(Call& call) {
-  Vcpu* vcpu;
-  PYRENE_TRY(Find(call, call.Argument(0), ObjectType::kVcpu, rights::kControl, vcpu));
-  const Status status = vcpu->Run(call.cpu, call.thread, call.Argument(1));
-  return status == Status::kOk ? kAnswered : status;
-}
-
 Status VcpuKick(Call& call) {
   Vcpu* vcpu;
   PYRENE_TRY(Find(call, call.Argument(0), ObjectType::kVcpu, rights::kKick, vcpu));

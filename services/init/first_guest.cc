@@ -51,6 +51,7 @@ struct Uart {
   uint64_t base;
   uint32_t intid;
 };
+constexpr uint64_t kVirtRam = uint64_t{1} << 30;
 constexpr Uart kUarts[] = {{0xfe201000, 153}, {0x09000000, 33}};
 
 [[noreturn]] void Fail(const char* what, Status status = Status::kOk) {
@@ -75,8 +76,8 @@ void MapUart(uint32_t* intid) {
       if (m.type != static_cast<uint32_t>(MemoryType::kDevice) || candidate.base < m.base ||
           candidate.base >= m.base + m.pages * kPage)
         continue;
-      // virt's RAM reaches from 1 GiB up; the Pi's starts at 0.
-      if ((candidate.base == kUarts[0].base) != (m.base != 0)) continue;
+      // virt has its RAM above 1 GiB, where the Pi's tree shows none.
+      if ((candidate.base == kUarts[0].base) == (Boot().memory[Boot().memories - 1].base >= kVirtRam)) continue;
       if (sys::DomainMap(kSelfDomainCap, m.cap, (candidate.base - m.base) / kPage, kUartWindow, 1,
                          kReadWrite) == Status::kOk) {
         uart_mapped = true;
