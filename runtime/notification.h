@@ -38,7 +38,8 @@ class Notification {
   // Bits of `mask` that are set now, cleared; 0 if none.
   uint64_t Poll(uint64_t mask = kAllBits) const;
 
-  // A handle that may only signal, and only `bits`: what a peer gets.
+  // A handle that may only signal, and only `bits`: what a peer gets a copy of. The copy ends with
+  // it.
   absl::StatusOr<OwnedHandle> SignalHandle(uint64_t bits) const;
 
  private:

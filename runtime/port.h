@@ -17,9 +17,12 @@ namespace pyrene::runtime {
 struct PortMessage {
   static constexpr unsigned kMaxHandles = 4;
   std::array<uint64_t, 8> word = {};
-  // To send: copies of these go over, up to the first empty one. Received: this process's from now
-  // on.
-  std::array<OwnedHandle, kMaxHandles> handle;
+  // Copies of these go over, up to the first that is empty. They stay the sender's, and a copy
+  // lives no longer than what it was made from. Emptied by the call, so that a reply does not send
+  // them again.
+  std::array<Handle, kMaxHandles> send = {};
+  // What came over, up to the first that is empty; this process's from now on.
+  std::array<OwnedHandle, kMaxHandles> received;
 };
 
 class Port {
@@ -40,7 +43,8 @@ class Port {
   // waits for a request, which takes its place; answers the caller's badge. One thread at a time.
   absl::StatusOr<uint64_t> ReplyAndWait(PortMessage& message) const;
 
-  // A handle to call through, for the client that `badge` names.
+  // A handle to call through, for the client that `badge` (not 0) names, who gets a copy of it. The
+  // copy ends with it.
   absl::StatusOr<OwnedHandle> CallHandle(uint64_t badge) const;
 
  private:

@@ -46,7 +46,6 @@ void SetUpCpu(uint32_t id) {
 
 void ForbidFp(Cpu& cpu) {
   cpu.fp_owner = nullptr;
-  cpu.fp_trapped = true;
   PYRENE_WRITE_SYSREG(cptr_el2, arch::kCptrRes1 | arch::kCptrTfp);
   arch::Isb();
 }

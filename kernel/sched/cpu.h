@@ -35,7 +35,6 @@ struct Cpu {
   uint64_t vttbr;           // in VTTBR_EL2
   uint64_t service_vttbr;  // of the service that ran last: what VTTBR_EL2 gets when a guest is left
   FpState* fp_owner;       // the FP registers are its; nullptr: nobody's
-  bool fp_trapped;         // CPTR_EL2.TFP as set
 
   // Shared with other CPUs.
   bool online;              // written once at boot

@@ -7,16 +7,15 @@
 namespace pyrene {
 namespace {
 
-void Untrap(Cpu& cpu) {
+void Untrap() {
   PYRENE_WRITE_SYSREG(cptr_el2, arch::kCptrRes1);
   arch::Isb();
-  cpu.fp_trapped = false;
 }
 
 }  // namespace
 
 void TakeFp(Cpu& cpu, FpState& state) {
-  Untrap(cpu);
+  Untrap();
   if (cpu.fp_owner == &state) return;
   if (cpu.fp_owner != nullptr) SaveFp(cpu.fp_owner);
   LoadFp(&state);
@@ -25,7 +24,7 @@ void TakeFp(Cpu& cpu, FpState& state) {
 
 void ReleaseFp(Cpu& cpu) {
   if (cpu.fp_owner == nullptr) return;
-  Untrap(cpu);
+  Untrap();
   SaveFp(cpu.fp_owner);
   cpu.fp_owner = nullptr;
 }

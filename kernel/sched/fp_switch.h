@@ -10,11 +10,10 @@ namespace pyrene {
 
 // The context that is about to run traps at its first FP instruction, unless the registers are its
 // own already.
-inline void TrapFpUnlessOwned(Cpu& cpu, const FpState& state) {
-  const bool trap = cpu.fp_owner != &state;
-  if (trap == cpu.fp_trapped) return;
-  cpu.fp_trapped = trap;
-  PYRENE_WRITE_SYSREG(cptr_el2, trap ? arch::kCptrRes1 | arch::kCptrTfp : arch::kCptrRes1);
+inline void TrapFpUnlessOwned(const Cpu& cpu, const FpState& state) {
+  // Written even if it does not change: that costs less than knowing.
+  PYRENE_WRITE_SYSREG(cptr_el2,
+                      cpu.fp_owner == &state ? arch::kCptrRes1 : arch::kCptrRes1 | arch::kCptrTfp);
 }
 
 // The trap: `state` becomes the owner.

@@ -55,21 +55,22 @@ class Locked {
 void Put(SharedPort& port, const PortMessage& message) {
   port.process = getpid();
   for (unsigned i = 0; i < 8; ++i) port.word[i] = message.word[i];
+  for (uint32_t& handle : port.handle) handle = kNoHandle;
   for (unsigned i = 0; i < PortMessage::kMaxHandles; ++i) {
-    port.handle[i] = kNoHandle;
-    if (!message.handle[i]) continue;
-    const absl::StatusOr<Handle> copy = host::CopyHandle(message.handle[i].get(), host::kNoBadge);
+    if (message.send[i] == kNoHandle) break;
+    const absl::StatusOr<Handle> copy = host::CopyHandle(message.send[i], host::kNoBadge);
     if (copy.ok()) port.handle[i] = *copy;
   }
 }
 
 absl::Status Take(const SharedPort& port, PortMessage& message) {
+  message.send = {};
   for (unsigned i = 0; i < 8; ++i) message.word[i] = port.word[i];
   for (unsigned i = 0; i < PortMessage::kMaxHandles; ++i) {
     if (port.handle[i] != kNoHandle && port.process != getpid()) {
       return absl::UnimplementedError("handles between processes of the host");
     }
-    message.handle[i] = OwnedHandle(port.handle[i]);
+    message.received[i] = OwnedHandle(port.handle[i]);
   }
   return absl::OkStatus();
 }

@@ -11,7 +11,13 @@ namespace pyrene::runtime {
 namespace {
 
 StartInfo& Mutable() {
-  static StartInfo info = {.magic = StartInfo::kMagic, .name = "host", .generation = 1};
+  static StartInfo info = [] {
+    StartInfo fresh = {};
+    fresh.magic = StartInfo::kMagic;
+    std::memcpy(fresh.name, "host", 5);
+    fresh.generation = 1;
+    return fresh;
+  }();
   return info;
 }
 

@@ -26,7 +26,7 @@ class Landing {
   // The first `count` were filled: they are the message's now.
   void MoveTo(PortMessage& message, uint64_t count) {
     for (unsigned i = 0; i < PortMessage::kMaxHandles; ++i) {
-      message.handle[i] = OwnedHandle(i < count ? index_[i] : kNullCap);
+      message.received[i] = OwnedHandle(i < count ? index_[i] : kNullCap);
       if (i < count) index_[i] = kNullCap;
     }
   }
@@ -39,12 +39,13 @@ template <typename Exchange>
 sys::PortAnswer Transfer(PortMessage& message, Exchange exchange) {
   sys::PortMessage words;
   for (unsigned i = 0; i < 8; ++i) words.word[i] = message.word[i];
-  const auto& h = message.handle;
+  const auto& send = message.send;
   Landing landing;
-  const sys::PortAnswer answer = exchange(
-      words, sys::PackCaps(h[0].get(), h[1].get(), h[2].get(), h[3].get()), landing.Packed());
+  const sys::PortAnswer answer =
+      exchange(words, sys::PackCaps(send[0], send[1], send[2], send[3]), landing.Packed());
   if (answer.status == Status::kOk) {
     for (unsigned i = 0; i < 8; ++i) message.word[i] = words.word[i];
+    message.send = {};
     landing.MoveTo(message, answer.caps);
   }
   return answer;

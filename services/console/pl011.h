@@ -13,11 +13,18 @@ class Pl011 {
  public:
   explicit Pl011(void* registers) : base_(static_cast<volatile uint32_t*>(registers)) {}
 
-  // Keeps the firmware's baud rate. Receive and receive-timeout interrupts on.
+  // Keeps the firmware's baud rate. Receive and receive-timeout interrupts on. If the line runs
+  // already, set by the kernel or a former driver, what is in its FIFOs stays: both registers may
+  // only be written while the UART is off (3.3.7, 3.3.8), and turning it off drops bytes.
   void Start() {
+    constexpr uint32_t kOn = kEnable | kTransmitEnable | kReceiveEnable;
     Write(Register::kInterruptClear, kAllInterrupts);
-    Write(Register::kLineControl, kWord8 | kFifos);
-    Write(Register::kControl, kEnable | kTransmitEnable | kReceiveEnable);
+    if ((Read(Register::kControl) & kOn) != kOn ||
+        Read(Register::kLineControl) != (kWord8 | kFifos)) {
+      Write(Register::kControl, 0);
+      Write(Register::kLineControl, kWord8 | kFifos);
+      Write(Register::kControl, kOn);
+    }
     Write(Register::kFifoLevels, kReceiveHalf | kTransmitEighth);
     Write(Register::kInterruptMask, kReceiveInterrupt | kTimeoutInterrupt);
   }
@@ -38,6 +45,9 @@ class Pl011 {
     return true;
   }
 
+  // Whether the last bit of what was put is on the line.
+  bool Idle() const { return (Read(Register::kFlag) & kBusy) == 0; }
+
   // Whether a transmit interrupt shall say that there is room again.
   void WantTransmitInterrupt(bool wanted) {
     Write(Register::kInterruptMask,
@@ -56,6 +66,7 @@ class Pl011 {
     kInterruptClear = 0x44,
   };
   static constexpr uint32_t kDataErrors = 0xf00;
+  static constexpr uint32_t kBusy = 1u << 3;
   static constexpr uint32_t kReceiveEmpty = 1u << 4;
   static constexpr uint32_t kTransmitFull = 1u << 5;
   static constexpr uint32_t kFifos = 1u << 4;

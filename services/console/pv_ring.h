@@ -1,16 +1,19 @@
 // SPDX-License-Identifier: Apache-2.0
 //
 // The back end of one PV console ring (ABI 6): one page, 1024 bytes towards the guest, 2048 from
-// it, free-running indices. The guest changes the page at any time; each index is loaded once and
-// checked, and a ring that makes no sense is not read.
+// it, free-running indices. The guest changes the page at any time, and it may vanish: it is
+// touched by guarded access only, each index is loaded once and checked, and a ring that makes no
+// sense is not used.
 //
-// Only one thread may use a ring's back end. After a call that answered "notify", signal the
-// guest's console port.
+// Only one thread may use a ring's back end. After bytes were taken or given, signal the guest's
+// console port: it may be waiting for room, or for input.
 #pragma once
 
-#include <atomic>
+#include <algorithm>
 #include <cstddef>
 #include <cstdint>
+
+#include "runtime/guarded.h"
 
 namespace pyrene::console {
 
@@ -21,34 +24,73 @@ class PvRing {
 
   explicit PvRing(void* page) : page_(static_cast<Layout*>(page)) {}
 
-  // Takes up to `limit` bytes that the guest wrote. Returns how many; notify the guest if not 0 (it
-  // may be waiting for space).
-  size_t Drain(char* to, size_t limit) {
-    const uint32_t consumer = Load(page_->out_cons);
-    const uint32_t filled = Load(page_->out_prod) - consumer;
-    if (filled > kOutBytes) return 0;  // broken, or being reset by the guest
-    size_t count = filled < limit ? filled : limit;
-    for (size_t i = 0; i < count; ++i) {
-      to[i] = Volatile(page_->out[(consumer + i) & (kOutBytes - 1)]);
+  // Output in three steps, for who wants to keep it between them. How much there is, `filled`, from
+  // index `consumer` on; false: nothing can be read.
+  bool Output(uint32_t& consumer, uint32_t& filled) const {
+    uint32_t producer;
+    if (!runtime::GuardedLoad(&page_->out_cons, consumer) ||
+        !runtime::GuardedLoad(&page_->out_prod, producer)) {
+      return false;
     }
-    // The bytes were read before the guest may overwrite them.
-    Store(page_->out_cons, consumer + static_cast<uint32_t>(count));
+    filled = producer - consumer;
+    return filled <= kOutBytes;
+  }
+  // Copies `count` bytes, at most `filled`, from `consumer` on.
+  bool Read(uint32_t consumer, char* to, uint32_t count) const {
+    const uint32_t at = consumer & (kOutBytes - 1);
+    const uint32_t first = std::min(count, kOutBytes - at);
+    return runtime::GuardedCopy(to, page_->out + at, first) &&
+           runtime::GuardedCopy(to + first, page_->out, count - first);
+  }
+  // What is before `consumer` was read: the guest may overwrite it.
+  void Consumed(uint32_t consumer) {
+    // A page that is gone has no guest any more who could wait for it.
+    static_cast<void>(runtime::GuardedStore(&page_->out_cons, consumer));
+  }
+
+  // Takes up to `limit` bytes that the guest wrote, and says how many.
+  size_t Drain(char* to, size_t limit) {
+    uint32_t consumer;
+    uint32_t filled;
+    if (!Output(consumer, filled)) return 0;
+    const uint32_t count = static_cast<uint32_t>(std::min<size_t>(filled, limit));
+    if (!Read(consumer, to, count)) return 0;
+    Consumed(consumer + count);
     return count;
   }
 
-  // Gives the guest as much of the input as fits. Returns how many bytes; notify the guest if not
-  // 0.
+  // How many bytes of input the guest has room for.
+  uint32_t InputRoom() const {
+    uint32_t producer;
+    uint32_t filled;
+    return Input(producer, filled) ? kInBytes - filled : 0;
+  }
+  // Gives the guest as much of the input as fits, and says how many bytes.
   size_t Fill(const char* from, size_t count) {
-    const uint32_t producer = Load(page_->in_prod);
-    const uint32_t filled = producer - Load(page_->in_cons);
-    if (filled > kInBytes) return 0;
-    const size_t space = kInBytes - filled;
-    if (count > space) count = space;
-    for (size_t i = 0; i < count; ++i) {
-      Volatile(page_->in[(producer + i) & (kInBytes - 1)]) = from[i];
+    uint32_t producer;
+    uint32_t filled;
+    if (!Input(producer, filled)) return 0;
+    const uint32_t size = static_cast<uint32_t>(std::min<size_t>(count, kInBytes - filled));
+    const uint32_t at = producer & (kInBytes - 1);
+    const uint32_t first = std::min(size, kInBytes - at);
+    if (!runtime::GuardedCopy(page_->in + at, from, first) ||
+        !runtime::GuardedCopy(page_->in, from + first, size - first) ||
+        !runtime::GuardedStore(&page_->in_prod, producer + size)) {
+      return 0;
     }
-    Store(page_->in_prod, producer + static_cast<uint32_t>(count));
-    return count;
+    return size;
+  }
+
+  // The page was zeroed while this end may have been storing an index: makes a ring that makes no
+  // sense a fresh one.
+  void Repair() {
+    uint32_t index;
+    uint32_t filled;
+    if (!Output(index, filled)) Consumed(0);
+    uint32_t consumer;
+    if (!Input(index, filled) && runtime::GuardedLoad(&page_->in_cons, consumer)) {
+      static_cast<void>(runtime::GuardedStore(&page_->in_prod, consumer));
+    }
   }
 
  private:
@@ -60,11 +102,15 @@ class PvRing {
   };
   static_assert(offsetof(Layout, in_cons) == 3072 && offsetof(Layout, out_prod) == 3084);
 
-  static uint32_t Load(const uint32_t& index) { return __atomic_load_n(&index, __ATOMIC_ACQUIRE); }
-  static void Store(uint32_t& index, uint32_t value) {
-    __atomic_store_n(&index, value, __ATOMIC_SEQ_CST);
+  bool Input(uint32_t& producer, uint32_t& filled) const {
+    uint32_t consumer;
+    if (!runtime::GuardedLoad(&page_->in_prod, producer) ||
+        !runtime::GuardedLoad(&page_->in_cons, consumer)) {
+      return false;
+    }
+    filled = producer - consumer;
+    return filled <= kInBytes;
   }
-  static volatile char& Volatile(char& byte) { return byte; }
 
   Layout* page_;
 };

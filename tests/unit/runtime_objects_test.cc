@@ -110,7 +110,7 @@ TEST(Port, CallsWithBadgesAndHandles) {
       ASSERT_TRUE(badge.ok());
       if (message.word[0] == kLast) return;
       message.word[0] = message.word[0] * 1000 + *badge;
-      if (message.handle[0]) Notification::Adopt(message.handle[0].Release()).Signal(*badge);
+      if (message.received[0]) Notification::Adopt(message.received[0].Release()).Signal(*badge);
     }
   });
   const Notification n = *Notification::Create();
@@ -121,7 +121,7 @@ TEST(Port, CallsWithBadgesAndHandles) {
       for (uint64_t i = 0; i < 100; ++i) {
         PortMessage message;
         message.word[0] = i;
-        if (i == 50) message.handle[0] = OwnedHandle(*host::CopyHandle(n.handle(), ~uint64_t{0}));
+        if (i == 50) message.send[0] = n.handle();
         ASSERT_TRUE(port.Call(message).ok());
         ASSERT_EQ(message.word[0], i * 1000 + badge);
       }

@@ -5,7 +5,9 @@
 // 31 when a list register has it.
 #include <gtest/gtest.h>
 
+#include <bit>
 #include <cstdlib>
+#include <mutex>
 #include <thread>
 
 #include "tests/unit/vmm_test_guest.h"
@@ -16,6 +18,12 @@ namespace {
 int Rounds(int standard) {
   const char* rounds = std::getenv("PYRENE_ROUNDS");
   return rounds != nullptr ? std::atoi(rounds) : standard;
+}
+
+// Shifts two threads against each other.
+void Spin(int turns) {
+  for (std::atomic<int> i{0}; i < turns; ++i) {
+  }
 }
 
 // A guest's vCPU: runs until it is kicked or PPI 31 is pending, handles the upcall, and goes
@@ -118,6 +126,7 @@ TEST(VmmEventRace, UnmaskAgainstSend) {
   std::thread sender([&] {
     for (int round = 1; round <= rounds; ++round) {
       while (stage.load() != round) std::this_thread::yield();
+      Spin(round % 61);
       EXPECT_TRUE(guest.domain->events().RaiseFromService(2, kConsoleDomid));
     }
   });
@@ -125,6 +134,7 @@ TEST(VmmEventRace, UnmaskAgainstSend) {
     GuestFetchOr(&guest.shared().evtchn_mask[0], 4);
     const uint64_t before = handled[2].load();
     stage = round;
+    Spin(round % 127 * 4);
     EXPECT_EQ(guest.domain->events().Unmask(guest.vcpu(0), 2), 0);
     Prepare(guest.vcpu(0), Action::kRun);
     for (int spin = 0; handled[2].load() == before; ++spin) {
@@ -194,6 +204,125 @@ TEST(VmmEventRace, CloseAgainstSend) {
   stop = true;
   service.join();
   second.join();
+}
+
+// Interrupts of all kinds between vCPUs: SGIs from each to each, with list registers filled and
+// emptied. Each SGI is counted at its target; a lost one leaves a sender waiting.
+TEST(VmmEventRace, SgisBetweenVcpus) {
+  const int rounds = Rounds(5000);
+  TestGuest guest(2);
+  guest.Start(1);
+  for (uint32_t cpu = 0; cpu < 2; ++cpu) guest.WriteGicd(0, 1, cpu);
+  std::atomic<int> received[2] = {};
+  const auto thread = [&](uint32_t self) {
+    VcpuState::Gic& gic = guest.state(self).gic;
+    int seen = 0;
+    const auto take = [&] {
+      const int got = std::popcount(gic.used);
+      gic.used = 0;
+      received[self] += got;
+      return got;
+    };
+    for (int round = 1; round <= rounds; ++round) {
+      guest.WriteGicd(0xf00, 1u << 24 | (round % 16), self);
+      // Wait for the other's SGI of this round.
+      while (received[self] < round) {
+        if (take() == 0) {
+          guest.host.kicks[self].wait(seen);
+          seen = guest.host.kicks[self];
+        }
+        HandleExit(guest.vcpu(self), ExitReason::kKick);
+      }
+      // And until the other has ours, so that none are merged.
+      while (received[1 - self] < round) std::this_thread::yield();
+    }
+  };
+  std::thread other(thread, 1);
+  thread(0);
+  other.join();
+  EXPECT_EQ(received[0], rounds);
+  EXPECT_EQ(received[1], rounds);
+}
+
+// The interleaving in which the kicked vCPU acts at once, before its kicker goes on: it must find
+// everything that the kick was for.
+TEST(VmmEventRace, KickComesLast) {
+  TestGuest guest(2);
+  guest.Start(1);
+  guest.Ram<xen::RegisterVcpuInfo>(0x1000) = {(xen::kRam0Base >> 12) + 0x20, 0, 0};
+  ASSERT_EQ(guest.Call(24, {10, 1, TestGuest::Va(0x1000)}, 1), 0);
+  guest.WriteGicd(0x100, 1u << 31, 1);
+  guest.WriteGicd(0, 1, 0);
+  uint32_t ipi = 0;
+  ASSERT_EQ(guest.domain->events().BindIpi(1, &ipi), 0);
+  Action action = Action::kRun;
+  guest.host.on_kick = [&](unsigned cpu) {
+    action = HandleExit(guest.vcpu(cpu), ExitReason::kKick);
+  };
+  HandleExit(guest.vcpu(1), ExitReason::kKick);
+  auto& info = guest.Ram<xen::VcpuInfo>(0x20000);
+  const auto quiet = [&] {
+    info.upcall_pending = 0;
+    info.pending_sel = 0;
+    for (uint64_t& word : guest.shared().evtchn_pending) word = 0;
+    guest.state(1).gic.used = 0;
+  };
+  for (int round = 0; round < 3; ++round) {
+    quiet();
+    EXPECT_EQ(guest.domain->events().Send(guest.vcpu(0), ipi), 0);
+    EXPECT_EQ(guest.InListRegisters(1).count(31), 1u);
+    EXPECT_EQ(info.pending_sel, 1u);
+    quiet();
+    guest.WriteGicd(0xf00, 2u << 16 | 9, 0);
+    EXPECT_EQ(guest.InListRegisters(1).count(9), 1u);
+    guest.domain->Pause();
+    EXPECT_EQ(action, Action::kWait);
+    guest.domain->Unpause();
+    EXPECT_EQ(guest.domain->Resume(guest.vcpu(1)), Action::kRun);
+  }
+  // A shared interrupt's enable bit, set by one vCPU, reaches the other's latched interrupt.
+  quiet();
+  guest.WriteGicd(0x800 + 32, 2, 0, 0);
+  guest.domain->vgic().RaiseSpi(0, nullptr);
+  EXPECT_TRUE(guest.InListRegisters(1).empty());
+  guest.WriteGicd(0x104, 1, 0);
+  EXPECT_EQ(guest.InListRegisters(1).count(32), 1u);
+  // SCHEDOP_poll: the event is there when the sleeper wakes.
+  guest.Ram<uint32_t>(0x2000) = ipi;
+  xen::SchedPoll poll = {TestGuest::Va(0x2000), 1, 0, 0};
+  quiet();
+  guest.shared().evtchn_mask[0] = ~uint64_t{0};
+  guest.CallWith(29, 3, &poll, 1, 1);
+  EXPECT_EQ(guest.action, Action::kBlock);
+  bool seen = false;
+  guest.host.on_kick = [&](unsigned cpu) {
+    seen = cpu == 1 && guest.domain->events().IsPending(ipi);
+  };
+  EXPECT_EQ(guest.domain->events().Send(guest.vcpu(0), ipi), 0);
+  EXPECT_TRUE(seen);
+  guest.host.on_kick = [&](unsigned cpu) {
+    action = HandleExit(guest.vcpu(cpu), ExitReason::kKick);
+  };
+  guest.domain->RequestShutdown(ShutdownReason::kPoweroff);
+  EXPECT_EQ(action, Action::kEnd);
+}
+
+TEST(VmmMutex, Excludes) {
+  Mutex mutex;
+  uint64_t counter = 0;
+  const int rounds = Rounds(50000);
+  std::vector<std::thread> threads;
+  for (int i = 0; i < 4; ++i) {
+    threads.emplace_back([&] {
+      for (int round = 0; round < rounds; ++round) {
+        std::lock_guard lock(mutex);
+        ++counter;
+        if (round % 1024 == 0) std::this_thread::yield();
+      }
+    });
+  }
+  for (std::thread& thread : threads) thread.join();
+  EXPECT_EQ(counter, uint64_t{4} * rounds);
 }
 
 }  // namespace

@@ -10,6 +10,7 @@
 #include <array>
 #include <atomic>
 #include <cstring>
+#include <functional>
 #include <map>
 #include <memory>
 #include <mutex>
@@ -39,6 +40,7 @@ class TestHost : public Host {
   void Kick(unsigned vcpu) override {
     ++kicks[vcpu];
     kicks[vcpu].notify_all();
+    if (on_kick) on_kick(vcpu);
   }
   void WakeThread(unsigned vcpu) override { ++wakes[vcpu]; }
   void Sync(unsigned) override { ++syncs; }
@@ -99,6 +101,7 @@ class TestHost : public Host {
   uint64_t Now() override { return now; }
   uint64_t CpuTicks(unsigned) override { return cpu_ticks; }
 
+  std::function<void(unsigned)> on_kick;  // what the kicked vCPU does at once
   std::array<VcpuState*, xen::kMaxVcpus> states = {};
   std::array<std::atomic<int>, xen::kMaxVcpus> kicks = {};
   std::array<std::atomic<int>, xen::kMaxVcpus> wakes = {};
