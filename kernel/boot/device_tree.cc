@@ -59,6 +59,7 @@ bool Reg(const void* tree, int node, int index, PhysicalRange& range) {
     const int size_cells = SizeCells(tree, bus);
     if (child_cells < 0 || parent_cells < 0 || size_cells < 0) return false;
     const int entry = child_cells + parent_cells + size_cells;
+    if (entry == 0) return false;
     bool found = length == 0;  // empty: the same addresses
     for (int i = 0; !found && (i + 1) * entry * 4 <= length; ++i) {
       const fdt32_t* cells = ranges + i * entry;

@@ -140,14 +140,10 @@ void Thread::SetBudget(uint64_t budget, uint64_t period) {
 }
 
 void Thread::Serve(Thread& caller) {
-  donor_ = &caller;
-  if (caller.priority_ > priority_) priority_ = caller.priority_;
+  Scheduler::Lend(*this, caller.priority_ > priority_ ? caller.priority_ : priority_, &caller);
 }
 
-void Thread::EndService() {
-  donor_ = nullptr;
-  priority_ = parameters_.priority;
-}
+void Thread::EndService() { Scheduler::Lend(*this, parameters_.priority, nullptr); }
 
 void Thread::AddCpuTime(uint64_t ticks) {
   // Whoever called, and called him, pays: each link ends with its call.

@@ -63,11 +63,26 @@ void Scheduler::Block(Thread& thread, uint64_t deadline) {
   self.wanted_ = true;
 }
 
+void Scheduler::SetPriority(Thread& thread, uint32_t priority) {
+  const bool queued = List<Thread, ReadyTag>::Linked(&thread);
+  if (queued) Dequeue(thread);
+  thread.priority_ = static_cast<uint8_t>(priority);
+  if (queued) Enqueue(thread, false);
+}
+
+void Scheduler::Lend(Thread& thread, uint32_t priority, Thread* donor) {
+  Scheduler& self = LockHome(thread);
+  thread.donor_ = donor;
+  self.SetPriority(thread, priority);
+  self.lock_.Unlock();
+}
+
 void Scheduler::Donate(Thread& caller, Thread& server) {
   Cpu& cpu = cpus[caller.cpu()];
   LockGuard guard(cpu.scheduler.lock_);
   caller.state_ = ThreadState::kBlocked;
-  server.Serve(caller);
+  server.donor_ = &caller;
+  if (caller.priority_ > server.priority_) cpu.scheduler.SetPriority(server, caller.priority_);
   if (server.state_ != ThreadState::kBlocked) {
     cpu.scheduler.wanted_ = true;  // it was stopped while it waited: it has the message for later
     return;
@@ -82,7 +97,8 @@ void Scheduler::ReturnDonation(Thread& server, Thread& client) {
   Scheduler& self = cpu.scheduler;
   LockGuard guard(self.lock_);
   server.state_ = ThreadState::kBlocked;
-  server.EndService();
+  server.donor_ = nullptr;
+  self.SetPriority(server, server.parameters_.priority);
   if (client.state_ != ThreadState::kBlocked) {
     self.wanted_ = true;  // stopped meanwhile
     return;

@@ -29,6 +29,9 @@ class Scheduler final {
   // The reply: `server`, the current thread, waits again; `client` goes on in its place, unless
   // something more urgent is ready.
   static void ReturnDonation(Thread& server, Thread& client);
+  // A thread's priority and who pays for its time (nullptr: itself), for as long as it serves
+  // somebody.
+  static void Lend(Thread& thread, uint32_t priority, Thread* donor);
   // Makes a blocked thread ready; does nothing to any other.
   static void Wake(Thread& thread);
   // Makes a stopped thread ready; does nothing to any other.
@@ -68,6 +71,7 @@ class Scheduler final {
   static Scheduler& LockHome(Thread& thread);
   void Enqueue(Thread& thread, bool front);
   void Dequeue(Thread& thread);
+  void SetPriority(Thread& thread, uint32_t priority);
   // True if the thread has to wait for its next period.
   bool Throttle(Thread& thread);
 

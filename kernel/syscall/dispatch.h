@@ -68,12 +68,13 @@ Status Find(Call& call, uint64_t index, ObjectType type, Rights rights, T*& obje
   X(DomainUnmap)                                                                               \
   X(DomainReset)                                                                               \
   X(DomainAccount)                                                                             \
-  X(DomainSupervise) X(DomainFault) X(ThreadCreate) X(ThreadStart) X(ThreadStop) X(ThreadSet)  \
-      X(ThreadInfo) X(ThreadExit) X(ThreadYield) X(UpcallSet) X(UpcallInfo) X(UpcallMove)      \
-          X(VcpuCreate) X(VcpuKick) X(VcpuSync) X(VcpuTranslate) X(MemoryDerive) X(MemoryInfo) \
-              X(PortCreate) X(PortCall) X(PortReplyWait) X(NotificationCreate)                 \
-                  X(NotificationSignal) X(NotificationWait) X(IrqDerive) X(IrqBind)            \
-                      X(IrqAcknowledge) X(SystemOff) X(SystemReset)
+  X(DomainSupervise)                                                                           \
+  X(DomainFault)                                                                               \
+  X(ThreadCreate) X(ThreadStart) X(ThreadStop) X(ThreadSet) X(ThreadInfo) X(ThreadExit)        \
+      X(ThreadYield) X(UpcallSet) X(UpcallInfo) X(UpcallMove) X(VcpuCreate) X(VcpuKick)        \
+          X(VcpuSync) X(VcpuTranslate) X(MemoryDerive) X(MemoryInfo) X(PortCreate) X(PortCall) \
+              X(PortReplyWait) X(NotificationCreate) X(NotificationSignal) X(NotificationWait) \
+                  X(IrqDerive) X(IrqBind) X(IrqAcknowledge) X(SystemOff) X(SystemReset)
 // clang-format on
 
 namespace syscalls {

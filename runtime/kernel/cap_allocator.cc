@@ -17,11 +17,12 @@ constexpr uint64_t Below(CapIndex limit, CapIndex base) {
 CapAllocator& Caps() { return caps; }
 
 void CapAllocator::Initialize(CapIndex first_free, CapIndex end) {
+  first_ = first_free == kNullCap ? kNullCap + 1 : first_free;
+  end_ = end;
   for (unsigned w = 0; w < kWords; ++w) {
     const CapIndex base = w * 64;
-    used_[w].store(Below(first_free, base) | ~Below(end, base), std::memory_order_relaxed);
+    used_[w].store(Below(first_, base) | ~Below(end_, base), std::memory_order_relaxed);
   }
-  used_[0].fetch_or(1, std::memory_order_relaxed);  // kNullCap
 }
 
 CapIndex CapAllocator::Allocate() {
@@ -39,12 +40,12 @@ CapIndex CapAllocator::Allocate() {
 }
 
 void CapAllocator::Free(CapIndex index) {
-  if (index == kNullCap || index >= kMaxCaps) return;
+  if (index < first_ || index >= end_) return;
   used_[index / 64].fetch_and(~(uint64_t{1} << index % 64), std::memory_order_release);
 }
 
 bool CapAllocator::Take(CapIndex index) {
-  if (index == kNullCap || index >= kMaxCaps) return false;
+  if (index < first_ || index >= end_) return false;
   const uint64_t bit = uint64_t{1} << index % 64;
   return (used_[index / 64].fetch_or(bit, std::memory_order_acquire) & bit) == 0;
 }

@@ -23,7 +23,7 @@ class CapAllocator {
   // The lowest free index, or kNullCap when all are taken.
   CapIndex Allocate();
 
-  // Index out of range or free already: no effect.
+  // No effect on one that is free already, or not this allocator's to give.
   void Free(CapIndex index);
 
   // Takes one index that the creator is known to fill later. False if it is taken.
@@ -32,6 +32,8 @@ class CapAllocator {
  private:
   static constexpr unsigned kWords = kMaxCaps / 64;
   std::atomic<uint64_t> used_[kWords] = {};
+  CapIndex first_ = kNullCap + 1;
+  CapIndex end_ = kMaxCaps;
 };
 
 // The allocator of this service; ready before main().

@@ -77,7 +77,9 @@ void MapUart(uint32_t* intid) {
           candidate.base >= m.base + m.pages * kPage)
         continue;
       // virt has its RAM above 1 GiB, where the Pi's tree shows none.
-      if ((candidate.base == kUarts[0].base) == (Boot().memory[Boot().memories - 1].base >= kVirtRam)) continue;
+      if ((candidate.base == kUarts[0].base) ==
+          (Boot().memory[Boot().memories - 1].base >= kVirtRam))
+        continue;
       if (sys::DomainMap(kSelfDomainCap, m.cap, (candidate.base - m.base) / kPage, kUartWindow, 1,
                          kReadWrite) == Status::kOk) {
         uart_mapped = true;
@@ -209,21 +211,22 @@ int Main() {
   caps.event_bit = kTimersBit;
   caps.vcpu_notification[0] = NewNotification();
   caps.services.notification[0] = caps.event;
+  caps.services.bits[0] = kConsoleBit;
   caps.vcpu_thread[0] = kSelfThreadCap;
 
   caps.guest = runtime::Caps().Allocate();
   Check(sys::DomainCreate(caps.guest, kGuestQuotaPages).status, "cannot create the guest's domain");
-  caps.ram = TakeRam(kGuestBytes, kBlock);
-  caps.ram_gfn = vmm::xen::kRam0Base / kPage;
-  caps.ram_pages = kGuestBytes / kPage;
+  caps.ram[0] = {TakeRam(kGuestBytes, kBlock), 0, vmm::xen::kRam0Base / kPage, kGuestBytes / kPage};
+  caps.ram_pieces = 1;
   caps.frames = TakeRam((1 + kGrantFrames) * kPage, kPage);
   const CapIndex magic = TakeRam(4 * kPage, kPage);
-  Check(sys::DomainMap(kSelfDomainCap, caps.ram, 0, kRamWindow, caps.ram_pages, kReadWrite),
+  Check(sys::DomainMap(kSelfDomainCap, caps.ram[0].memory, 0, kRamWindow, caps.ram[0].pages,
+                       kReadWrite),
         "map RAM");
   Check(sys::DomainMap(kSelfDomainCap, caps.frames, 0, kFramesWindow, 1 + kGrantFrames, kReadWrite),
         "map frames");
   Check(sys::DomainMap(kSelfDomainCap, magic, 0, kMagicWindow, 4, kReadWrite), "map magic pages");
-  Check(sys::DomainMap(caps.guest, caps.ram, 0, vmm::xen::kRam0Base, caps.ram_pages,
+  Check(sys::DomainMap(caps.guest, caps.ram[0].memory, 0, vmm::xen::kRam0Base, caps.ram[0].pages,
                        kReadWrite | rights::kExecute),
         "map the guest's RAM");
   Check(sys::DomainMap(caps.guest, magic, 0, vmm::xen::kMagicBase, 4, kReadWrite),

@@ -13,6 +13,7 @@ namespace {
 
 constexpr uint64_t kEl1hMasked = 0x3c5;       // PSTATE: EL1h, D A I F set
 constexpr uint64_t kSctlrStart = 0x00c50078;  // MMU and caches off
+constexpr uint64_t kWindowsPerSecond = 100;   // see EventChannels::kBurst
 constexpr uint64_t kVmpidrRes1 = uint64_t{1} << 31;
 
 void Zero(std::byte* memory, uint64_t bytes) {
@@ -53,8 +54,8 @@ Domain::Domain(const DomainConfig& config, GuestMemory& memory, VcpuState* const
       memory_(memory),
       scale_(config.counter_frequency),
       vgic_(host, WithStates(vcpus_, states, config.vcpus, this), config.vcpus),
-      events_(host, vgic_, vcpus_, config.vcpus, config.domid, shared_info(),
-              config.max_event_channels),
+      events_(host, vgic_, timers_, vcpus_, config.vcpus, config.domid, shared_info(),
+              config.max_event_channels, config.counter_frequency / kWindowsPerSecond),
       grants_(host, memory, config.domid, config.max_grant_frames, config.max_grant_maps),
       physmap_(host, memory, grants_) {
   Reset();
@@ -135,7 +136,9 @@ uint64_t Domain::RunTimers() {
   uint32_t expired = timers_.TakeExpired(host_.Now(), &next);
   for (; expired != 0; expired &= expired - 1) {
     const unsigned slot = std::countr_zero(expired);
-    if (slot >= Timers::WatchdogSlot(0)) {
+    if (slot == Timers::kDeferredSlot) {
+      events_.SendDeferred();
+    } else if (slot >= Timers::WatchdogSlot(0)) {
       RequestShutdown(ShutdownReason::kWatchdog);
     } else if (slot < config_.vcpus) {
       host_.Kick(slot);
@@ -151,7 +154,7 @@ Action Domain::PrepareSlowly(Vcpu& vcpu, Action action) {
 }
 
 Action Domain::Attend(Vcpu& vcpu, Action action) {
-  const uint32_t bits = vcpu.attention.exchange(0, std::memory_order_acquire);
+  const uint64_t bits = vcpu.attention.exchange(0, std::memory_order_acquire);
   if ((bits & kAttendInterrupts) != 0) vgic_.Merge(vcpu);
   if ((bits & kAttendRecheck) != 0) vgic_.Recheck(vcpu);
   if ((bits & kAttendStop) != 0) {

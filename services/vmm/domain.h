@@ -102,10 +102,10 @@ class Domain {
   const TickScale scale_;
   Vcpu vcpus_[xen::kMaxVcpus];
   Vgic vgic_;
+  Timers timers_;
   EventChannels events_;
   GrantTable grants_;
   Physmap physmap_;
-  Timers timers_;
   GuestLogLimit log_limit_;
   std::atomic<uint32_t> stop_reason_{kRunning};
   std::atomic<bool> paused_{false};

@@ -27,10 +27,10 @@ Outcome Consume(Vcpu& vcpu, Act act) {
   return act(argument);
 }
 
-[[gnu::noinline]] Outcome Rarely(Vcpu& vcpu, uint64_t operation) {
+Outcome Other(Vcpu& vcpu) {
   Domain& domain = *vcpu.domain;
   EventChannels& events = domain.events();
-  switch (operation) {
+  switch (vcpu.state->x[0]) {
     case xen::kAllocUnbound:
       return Exchange<xen::EvtchnAllocUnbound>(vcpu, [&](auto& a) -> int64_t {
         return domain.IsSelf(a.dom) ? events.AllocUnbound(a.remote_dom, &a.port) : NotSelf(a.dom);
@@ -63,21 +63,45 @@ Outcome Consume(Vcpu& vcpu, Act act) {
         events.CloseAll();
         return 0;
       });
+    case xen::kSend:
+      return Consume<xen::EvtchnPort>(
+          vcpu, [&](auto& a) -> int64_t { return events.Send(vcpu, a.port); });
+    case xen::kUnmask:
+      return Consume<xen::EvtchnPort>(
+          vcpu, [&](auto& a) -> int64_t { return events.Unmask(vcpu, a.port); });
     default:
       // init_control and what belongs to it: no FIFO interface. Linux then uses the 2-level one.
       return -xen::kEnosys;
   }
 }
 
+[[gnu::noinline]] Action Rarely(Vcpu& vcpu) { return Answer(vcpu, Other(vcpu).value); }
+
+[[gnu::noinline]] Action AnswerService(Vcpu& vcpu, uint32_t port) {
+  vcpu.domain->events().SendToService(port);
+  return Answer(vcpu, 0);
+}
+
+[[gnu::noinline]] Action AnswerPollers(Vcpu& vcpu) {
+  vcpu.domain->events().WakePollers();
+  return Answer(vcpu, 0);
+}
+
 }  // namespace
 
-Outcome EventChannelOperation(Vcpu& vcpu) {
+// Events of a vCPU to itself, and unmasking, call nothing on the way.
+Action EventChannelOperation(Vcpu& vcpu) {
   const uint64_t operation = vcpu.state->x[0];
-  if (operation != xen::kSend && operation != xen::kUnmask) return Rarely(vcpu, operation);
+  if (operation != xen::kSend && operation != xen::kUnmask) return Rarely(vcpu);
   xen::EvtchnPort argument;
-  if (!ReadArgument(vcpu, &argument)) return -xen::kEfault;
-  return operation == xen::kSend ? vcpu.domain->events().Send(vcpu, argument.port)
-                                 : vcpu.domain->events().Unmask(vcpu, argument.port);
+  if (!PeekArgument(vcpu, &argument)) [[unlikely]]
+    return Rarely(vcpu);
+  EventChannels& events = vcpu.domain->events();
+  const auto quick = operation == xen::kSend ? events.TrySend(vcpu, argument.port)
+                                             : events.TryUnmask(vcpu, argument.port);
+  if (quick == EventChannels::Quick::kDone) return Answer(vcpu, 0);
+  if (quick == EventChannels::Quick::kService) return AnswerService(vcpu, argument.port);
+  return quick == EventChannels::Quick::kNo ? Rarely(vcpu) : AnswerPollers(vcpu);
 }
 
 }  // namespace pyrene::vmm

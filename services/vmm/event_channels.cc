@@ -13,15 +13,18 @@ bool IsPerVcpu(uint32_t virq) {
 
 }  // namespace
 
-EventChannels::EventChannels(Host& host, Vgic& vgic, Vcpu* vcpus, uint32_t vcpu_count,
-                             uint16_t domid, xen::SharedInfo* shared, uint32_t limit)
+EventChannels::EventChannels(Host& host, Vgic& vgic, Timers& timers, Vcpu* vcpus,
+                             uint32_t vcpu_count, uint16_t domid, xen::SharedInfo* shared,
+                             uint32_t limit, uint64_t window)
     : host_(host),
       vgic_(vgic),
       vcpus_(vcpus),
       vcpu_count_(vcpu_count),
       domid_(domid),
       shared_(shared),
-      limit_(limit < xen::kPorts ? limit : xen::kPorts - 1) {
+      limit_(limit < xen::kPorts ? limit : xen::kPorts - 1),
+      timers_(timers),
+      window_(window) {
   Reset();
 }
 
@@ -33,10 +36,88 @@ void EventChannels::Reset() {
   }
   lowest_free_ = 1;
   polling_ = 0;
+  for (auto& word : deferred_) word = 0;
+  sent_ = 0;
+  window_end_ = 0;
   for (uint32_t i = 0; i < vcpu_count_; ++i) {
     vcpus_[i].info = i == 0 ? &shared_->vcpu_info[0] : nullptr;
     vcpus_[i].info_registered = false;
   }
+}
+
+void EventChannels::Notify(uint32_t index, uint32_t w, const Vcpu* current) {
+  if (Record(vcpus_[index], w)) vgic_.Raise(vcpus_[index], xen::kUpcallPpi, current);
+}
+
+void EventChannels::SetPending(uint32_t port, uint32_t vcpu, const Vcpu* current) {
+  const uint32_t w = port / 64;
+  const uint64_t bit = uint64_t{1} << (port % 64);
+  if ((GuestFetchOr(&shared_->evtchn_pending[w], bit) & bit) != 0) return;         // step 1
+  if ((GuestLoad(&shared_->evtchn_mask[w]) & bit) == 0) Notify(vcpu, w, current);  // step 2
+  if (polling_.load() != 0) WakePollers();
+}
+
+int64_t EventChannels::Send(Vcpu& current, uint32_t port) {
+  if (port >= xen::kPorts) return -xen::kEinval;
+  const uint64_t word = ports_[port].load(std::memory_order_acquire);
+  switch (State(word)) {
+    case xen::kPortInterdomain:
+      if (IsService(word)) {
+        SendToService(port);
+      } else {
+        const uint32_t peer = RemotePort(word);
+        SetPending(peer, NotifyVcpu(ports_[peer].load(std::memory_order_acquire)), &current);
+      }
+      return 0;
+    case xen::kPortIpi:
+      SetPending(port, NotifyVcpu(word), &current);
+      return 0;
+    case xen::kPortUnbound:
+      return 0;
+    default:
+      return -xen::kEinval;
+  }
+}
+
+void EventChannels::SendToService(uint32_t port) {
+  if (sent_.fetch_add(1, std::memory_order_relaxed) >= kBurst) [[unlikely]] {
+    const uint64_t now = host_.Now();
+    if (now < window_end_.load(std::memory_order_relaxed)) {
+      // D1 the bit, D2 the timer unless it is set. The event thread: E1 clears the timer, E2 takes
+      // the bits. A timer found set in D2 is cleared after it, so E2 sees D1.
+      const uint64_t bit = uint64_t{1} << (port % 64);
+      if ((deferred_[port / 64].fetch_or(bit) & bit) != 0) return;
+      if (timers_.IsSet(Timers::kDeferredSlot)) return;
+      timers_.Set(Timers::kDeferredSlot, window_end_.load(std::memory_order_relaxed));
+      host_.WakeEventThread();
+      return;
+    }
+    window_end_.store(now + window_, std::memory_order_relaxed);
+    sent_.store(1, std::memory_order_relaxed);
+  }
+  const uint64_t word = ports_[port].load(std::memory_order_acquire);
+  if (IsService(word)) host_.NotifyService(End(word));
+}
+
+void EventChannels::SendDeferred() {
+  for (uint32_t w = 0; w < xen::kPorts / 64; ++w) {
+    for (uint64_t left = deferred_[w].exchange(0); left != 0; left &= left - 1) {
+      const uint32_t port = w * 64 + static_cast<uint32_t>(std::countr_zero(left));
+      const uint64_t word = ports_[port].load(std::memory_order_acquire);
+      if (IsService(word)) host_.NotifyService(End(word));
+    }
+  }
+}
+
+int64_t EventChannels::Unmask(Vcpu& current, uint32_t port) {
+  if (port >= xen::kPorts) return -xen::kEinval;
+  const uint32_t w = port / 64;
+  const uint64_t bit = uint64_t{1} << (port % 64);
+  if ((GuestFetchAnd(&shared_->evtchn_mask[w], ~bit) & bit) != 0 &&
+      (GuestLoad(&shared_->evtchn_pending[w]) & bit) != 0) {
+    Notify(NotifyVcpu(ports_[port].load(std::memory_order_acquire)), w, &current);
+  }
+  return 0;
 }
 
 uint32_t EventChannels::FreePort() {

@@ -37,6 +37,7 @@
 #include "services/vmm/guest_word.h"
 #include "services/vmm/host.h"
 #include "services/vmm/mutex.h"
+#include "services/vmm/timers.h"
 #include "services/vmm/vgic.h"
 #include "services/vmm/xen_interface.h"
 
@@ -46,8 +47,9 @@ class EventChannels {
  public:
   // `shared` is the shared_info page for the guest's life. `limit`: highest port number that may be
   // allocated (xl: 1023).
-  EventChannels(Host& host, Vgic& vgic, Vcpu* vcpus, uint32_t vcpu_count, uint16_t domid,
-                xen::SharedInfo* shared, uint32_t limit);
+  // `window`: in counter ticks, see kBurst.
+  EventChannels(Host& host, Vgic& vgic, Timers& timers, Vcpu* vcpus, uint32_t vcpu_count,
+                uint16_t domid, xen::SharedInfo* shared, uint32_t limit, uint64_t window);
 
   // All ports closed, vCPU 0's record in shared_info, nobody registered. No vCPU runs; the caller
   // has zeroed shared_info.
@@ -77,38 +79,59 @@ class EventChannels {
   int64_t Status(xen::EvtchnStatus* status);
   void CloseAll();
 
-  int64_t Send(Vcpu& current, uint32_t port) {
-    if (port >= xen::kPorts) return -xen::kEinval;
-    const uint64_t word = ports_[port].load(std::memory_order_acquire);
-    switch (State(word)) {
-      case xen::kPortInterdomain:
-        if (IsService(word)) {
-          host_.NotifyService(End(word));
-        } else {
-          const uint32_t peer = RemotePort(word);
-          SetPending(peer, NotifyVcpu(ports_[peer].load(std::memory_order_acquire)), &current);
-        }
-        return 0;
-      case xen::kPortIpi:
-        SetPending(port, NotifyVcpu(word), &current);
-        return 0;
-      case xen::kPortUnbound:
-        return 0;
-      default:
-        return -xen::kEinval;
-    }
-  }
+  int64_t Send(Vcpu& current, uint32_t port);
+  int64_t Unmask(Vcpu& current, uint32_t port);
 
-  int64_t Unmask(Vcpu& current, uint32_t port) {
-    if (port >= xen::kPorts) return -xen::kEinval;
+  // The same where the port notifies the calling vCPU itself, without a call on the way, for the
+  // hypercall's fast path.
+  enum class Quick {
+    kDone,         // as Send or Unmask with result 0
+    kWakePollers,  // done, but WakePollers is to be called
+    kService,      // a service's port: SendToService is to be called
+    kNo,           // not such a port; nothing was done
+  };
+  [[gnu::always_inline]] Quick TrySend(Vcpu& current, uint32_t port) {
+    if (port >= xen::kPorts) [[unlikely]]
+      return Quick::kNo;
+    uint64_t word = ports_[port].load(std::memory_order_acquire);
+    if (State(word) != xen::kPortIpi) {
+      if (State(word) != xen::kPortInterdomain) return Quick::kNo;
+      if (IsService(word)) return Quick::kService;
+      port = RemotePort(word);
+      word = ports_[port].load(std::memory_order_acquire);
+    }
+    if (NotifyVcpu(word) != current.index) return Quick::kNo;
+    const uint32_t w = port / 64;
+    const uint64_t bit = uint64_t{1} << (port % 64);
+    if ((GuestFetchOr(&shared_->evtchn_pending[w], bit) & bit) != 0) return Quick::kDone;  // step 1
+    if ((GuestLoad(&shared_->evtchn_mask[w]) & bit) == 0) NotifySelf(current, w);          // step 2
+    return polling_.load() == 0 ? Quick::kDone : Quick::kWakePollers;
+  }
+  [[gnu::always_inline]] Quick TryUnmask(Vcpu& current, uint32_t port) {
+    if (port >= xen::kPorts) [[unlikely]]
+      return Quick::kNo;
+    if (NotifyVcpu(ports_[port].load(std::memory_order_acquire)) != current.index)
+      return Quick::kNo;
     const uint32_t w = port / 64;
     const uint64_t bit = uint64_t{1} << (port % 64);
     if ((GuestFetchAnd(&shared_->evtchn_mask[w], ~bit) & bit) != 0 &&
         (GuestLoad(&shared_->evtchn_pending[w]) & bit) != 0) {
-      Notify(NotifyVcpu(ports_[port].load(std::memory_order_acquire)), w, &current);
+      NotifySelf(current, w);
     }
-    return 0;
+    return Quick::kDone;
   }
+
+  // Wakes the vCPUs in SCHEDOP_poll.
+  void WakePollers();
+
+  // Signals the service behind a port. A guest that sends without end must not buy the time of
+  // services, which run before all guests: at most kBurst signals go out at once, and then as many
+  // in each window of 10 ms. What exceeds that is put off to the window's end, where one signal per
+  // port stands for all.
+  static constexpr uint32_t kBurst = 1024;
+  void SendToService(uint32_t port);
+  // Event thread, when Timers::kDeferredSlot is due.
+  void SendDeferred();
 
   // vCPU's place for upcalls: VCPUOP_register_vcpu_info, from then on for good. False: it has one
   // already.
@@ -125,7 +148,8 @@ class EventChannels {
   // A port's word: state 2:0, service 3, vCPU to notify 15:8, domid of the other end 31:16, and in
   // 47:32 the other port, the VIRQ or the service's index, in 63:48 the service's bit.
   static constexpr uint64_t kService = 8;
-  static uint32_t State(uint64_t word) { return word & 7; }
+  static constexpr uint64_t kStateMask = 7;
+  static uint32_t State(uint64_t word) { return word & kStateMask; }
   static bool IsService(uint64_t word) { return (word & kService) != 0; }
   static uint32_t NotifyVcpu(uint64_t word) { return word >> 8 & 0xff; }
   static uint16_t RemoteDomid(uint64_t word) { return static_cast<uint16_t>(word >> 16); }
@@ -141,25 +165,21 @@ class EventChannels {
            kService;
   }
 
-  void SetPending(uint32_t port, uint32_t vcpu, const Vcpu* current) {
-    const uint32_t w = port / 64;
-    const uint64_t bit = uint64_t{1} << (port % 64);
-    if ((GuestFetchOr(&shared_->evtchn_pending[w], bit) & bit) != 0) return;  // step 1
-    if (polling_.load() != 0) [[unlikely]]
-      WakePollers();
-    if ((GuestLoad(&shared_->evtchn_mask[w]) & bit) != 0) return;  // step 2
-    Notify(vcpu, w, current);
-  }
-  void Notify(uint32_t index, uint32_t w, const Vcpu* current) {
-    Vcpu& vcpu = vcpus_[index];
+  // Steps 1 to 5, and 3 to 5. `current` as for Vgic::Raise.
+  void SetPending(uint32_t port, uint32_t vcpu, const Vcpu* current);
+  void Notify(uint32_t index, uint32_t w, const Vcpu* current);
+  // Steps 3 and 4. True: it remains to raise the upcall (5).
+  static bool Record(Vcpu& vcpu, uint32_t w) {
     xen::VcpuInfo* info = vcpu.info.load();
-    if (info == nullptr) return;  // held until register_vcpu_info
-    if ((GuestFetchOr(&info->pending_sel, uint64_t{1} << w) >> w & 1) != 0) return;  // step 3
-    if (GuestExchange(&info->upcall_pending, 1) != 0) return;                        // step 4
-    vgic_.Raise(vcpu, xen::kUpcallPpi, current);                                     // step 5
+    if (info == nullptr) [[unlikely]]
+      return false;  // held until register_vcpu_info
+    if ((GuestFetchOr(&info->pending_sel, uint64_t{1} << w) >> w & 1) != 0) return false;
+    return GuestExchange(&info->upcall_pending, 1) == 0;
+  }
+  static void NotifySelf(Vcpu& vcpu, uint32_t w) {
+    if (Record(vcpu, w)) Vgic::RaiseSelf(vcpu, xen::kUpcallPpi);
   }
 
-  void WakePollers();
   // With mutex_ held.
   uint32_t FreePort();
   void CloseLocked(uint32_t port);
@@ -175,6 +195,12 @@ class EventChannels {
   std::atomic<uint32_t> polling_{
       0};  // bit per vCPU in SCHEDOP_poll; may be stale, then it costs one kick
   std::atomic<uint64_t> ports_[xen::kPorts] = {};
+
+  Timers& timers_;
+  const uint64_t window_;
+  std::atomic<uint32_t> sent_{0};        // in this window
+  std::atomic<uint64_t> window_end_{0};  // in ticks; looked at only when sent_ is used up
+  std::atomic<uint64_t> deferred_[xen::kPorts / 64] = {};
   Mutex mutex_;
   uint32_t lowest_free_ = 1;                               // no free port below; under mutex_
   uint16_t virq_ports_[xen::kMaxVcpus][xen::kVirqs] = {};  // under mutex_; 0 = not bound

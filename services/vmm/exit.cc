@@ -47,7 +47,7 @@ constexpr uint64_t kHypercallEsr =
       vcpu.domain->RequestShutdown(ShutdownReason::kCrash);
       return Action::kEnd;
   }
-  if (HasRunstateArea(vcpu)) UpdateRunstate(vcpu, xen::kRunstateRunnable, xen::kRunstateRunning);
+  if (HasRunstateArea(vcpu)) UpdateRunstate(vcpu, xen::kRunstateRunning);
   return Prepare(vcpu, Action::kRun);
 }
 
@@ -67,26 +67,20 @@ Action HandleExit(Vcpu& vcpu, ExitReason reason) {
 
   const uint64_t esr = vcpu.state->exit.esr;
   if (esr == kHypercallEsr) return Hypercall(vcpu);
-  switch (esr >> syndrome::kClassShift & 0x3f) {
-    case syndrome::kDataAbort:
-      return HandleDataAbort(vcpu);
-    case syndrome::kSystemRegister:
-      return HandleSystemRegister(vcpu);
-    case syndrome::kWaitFor:
-      return WaitFor(vcpu, esr);
-    case syndrome::kHvc64:
-      if ((esr & syndrome::kImmediate) == 0) return FirmwareCall(vcpu);
-      // PC is behind an HVC already; the exception is taken at it.
-      return Undefined(vcpu, vcpu.state->pc - 4);
-    case syndrome::kSmc64:
-      if ((esr & syndrome::kImmediate) != 0) break;
-      vcpu.state->pc += 4;
-      return FirmwareCall(vcpu);
-    case syndrome::kInstructionAbort:
-      return InstructionAbort(vcpu);
-    default:
-      break;
+  const uint64_t exception_class = esr >> syndrome::kClassShift;
+  if (exception_class == syndrome::kDataAbort) return HandleDataAbort(vcpu);
+  if (exception_class == syndrome::kSystemRegister) return HandleSystemRegister(vcpu);
+  if (exception_class == syndrome::kWaitFor) return WaitFor(vcpu, esr);
+  if (exception_class == syndrome::kHvc64) {
+    if ((esr & syndrome::kImmediate) == 0) return FirmwareCall(vcpu);
+    // PC is behind an HVC already; the exception is taken at it.
+    return Undefined(vcpu, vcpu.state->pc - 4);
   }
+  if (exception_class == syndrome::kSmc64 && (esr & syndrome::kImmediate) == 0) {
+    vcpu.state->pc += 4;
+    return FirmwareCall(vcpu);
+  }
+  if (exception_class == syndrome::kInstructionAbort) return InstructionAbort(vcpu);
   return Undefined(vcpu, vcpu.state->pc);
 }
 

@@ -48,13 +48,12 @@ class GuestMemory {
     }
     return AtSlow(gpa, length);
   }
-  // The same for an address whose range is known to lie in one page.
-  const void* InPage(uint64_t gpa) const {
+  // The same for an address in bank 0 whose range is known to lie in one page. False: not there.
+  bool InBank0(uint64_t gpa, const void** host) const {
     const uint64_t offset = gpa - banks_[0].region.gpa;
-    if (offset < banks_[0].region.bytes) [[likely]] {
-      return Present(banks_[0], offset) ? banks_[0].region.host + offset : nullptr;
-    }
-    return AtSlow(gpa, 1);
+    if (offset >= banks_[0].region.bytes || !Present(banks_[0], offset)) return false;
+    *host = banks_[0].region.host + offset;
+    return true;
   }
   template <typename T>
   T* At(uint64_t gpa) const {

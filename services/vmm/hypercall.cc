@@ -4,43 +4,56 @@
 namespace pyrene::vmm {
 namespace {
 
-Outcome NotImplemented(Vcpu&) { return -xen::kEnosys; }
-Outcome NotPermitted(Vcpu&) { return -xen::kEperm; }
+template <Outcome (*kHandler)(Vcpu&)>
+Action Finish(Vcpu& vcpu) {
+  const Outcome outcome = kHandler(vcpu);
+  return Answer(vcpu, outcome.value, outcome.action);
+}
 
-struct Table {
-  HypercallHandler handler[xen::kHypercalls];
-};
+Action NotPermitted(Vcpu& vcpu) { return Answer(vcpu, -xen::kEperm); }
 
-constexpr Table MakeTable() {
-  Table table = {};
-  for (HypercallHandler& handler : table.handler) handler = NotImplemented;
-  table.handler[xen::kPlatformOp] = NotPermitted;
-  table.handler[xen::kSysctl] = NotPermitted;
-  table.handler[xen::kDomctl] = NotPermitted;
-  table.handler[xen::kDmOp] = NotPermitted;
-  table.handler[xen::kMemoryOp] = MemoryOperation;
-  table.handler[xen::kXenVersion] = XenVersion;
-  table.handler[xen::kConsoleIo] = ConsoleIo;
-  table.handler[xen::kGrantTableOp] = GrantTableOperation;
-  table.handler[xen::kVmAssist] = VmAssist;
-  table.handler[xen::kVcpuOp] = VcpuOperation;
-  table.handler[xen::kSchedOp] = SchedOperation;
-  table.handler[xen::kEventChannelOp] = EventChannelOperation;
-  table.handler[xen::kHvmOp] = HvmOperation;
+constexpr HypercallHandler HandlerOf(uint64_t number) {
+  switch (number) {
+    case xen::kXenVersion:
+      return XenVersion;
+    case xen::kEventChannelOp:
+      return EventChannelOperation;
+    case xen::kMemoryOp:
+      return Finish<MemoryOperation>;
+    case xen::kConsoleIo:
+      return Finish<ConsoleIo>;
+    case xen::kGrantTableOp:
+      return Finish<GrantTableOperation>;
+    case xen::kVmAssist:
+      return Finish<VmAssist>;
+    case xen::kVcpuOp:
+      return Finish<VcpuOperation>;
+    case xen::kSchedOp:
+      return Finish<SchedOperation>;
+    case xen::kHvmOp:
+      return Finish<HvmOperation>;
+    case xen::kPlatformOp:
+    case xen::kSysctl:
+    case xen::kDomctl:
+    case xen::kDmOp:
+      return NotPermitted;
+    default:
+      return UnknownHypercall;
+  }
+}
+
+constexpr HypercallTable MakeTable() {
+  HypercallTable table = {};
+  for (uint64_t number = 0; number < xen::kHypercalls; ++number) {
+    table.handler[number] = HandlerOf(number);
+  }
   return table;
 }
 
-constexpr Table kTable = MakeTable();
-
 }  // namespace
 
-Action Hypercall(Vcpu& vcpu) {
-  const uint64_t number = vcpu.state->x[16];
-  const HypercallHandler handler =
-      number < xen::kHypercalls ? kTable.handler[number] : NotImplemented;
-  const Outcome outcome = handler(vcpu);
-  vcpu.state->x[0] = static_cast<uint64_t>(outcome.value);
-  return Prepare(vcpu, outcome.action);
-}
+constinit const HypercallTable kHypercallTable = MakeTable();
+
+Action UnknownHypercall(Vcpu& vcpu) { return Answer(vcpu, -xen::kEnosys); }
 
 }  // namespace pyrene::vmm

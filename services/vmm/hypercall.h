@@ -14,20 +14,27 @@
 
 namespace pyrene::vmm {
 
-using HypercallHandler = Outcome (*)(Vcpu&);
+// The usual ones answer by themselves, so that their dispatch is a jump.
+Action XenVersion(Vcpu& vcpu);
+Action EventChannelOperation(Vcpu& vcpu);
 
-Outcome XenVersion(Vcpu& vcpu);
+// The others leave that to the dispatch.
 Outcome ConsoleIo(Vcpu& vcpu);
 Outcome MemoryOperation(Vcpu& vcpu);
 Outcome HvmOperation(Vcpu& vcpu);
 Outcome SchedOperation(Vcpu& vcpu);
 Outcome VcpuOperation(Vcpu& vcpu);
-Outcome EventChannelOperation(Vcpu& vcpu);
 Outcome GrantTableOperation(Vcpu& vcpu);
 Outcome VmAssist(Vcpu& vcpu);
 
 // Elements of an array argument that one exit handles at most.
 inline constexpr uint64_t kElementsPerExit = 64;
+
+// Ends a hypercall.
+inline Action Answer(Vcpu& vcpu, int64_t value, Action action = Action::kRun) {
+  vcpu.state->x[0] = static_cast<uint64_t>(value);
+  return Prepare(vcpu, action);
+}
 
 // The hypercall is executed once more, with this x0.
 inline Outcome Again(Vcpu& vcpu, uint64_t x0) {
@@ -40,7 +47,18 @@ inline int64_t NotSelf(uint16_t domid) {
   return domid < xen::kFirstReservedDomid ? -xen::kEperm : -xen::kEsrch;
 }
 
+// By number.
+using HypercallHandler = Action (*)(Vcpu&);
+struct HypercallTable {
+  HypercallHandler handler[xen::kHypercalls];
+};
+extern const HypercallTable kHypercallTable;
+Action UnknownHypercall(Vcpu& vcpu);
+
 // Looks the number up, runs the handler and sets x0.
-Action Hypercall(Vcpu& vcpu);
+inline Action Hypercall(Vcpu& vcpu) {
+  const uint64_t number = vcpu.state->x[16];
+  return number < xen::kHypercalls ? kHypercallTable.handler[number](vcpu) : UnknownHypercall(vcpu);
+}
 
 }  // namespace pyrene::vmm

@@ -24,9 +24,14 @@ bool KernelHost::Translate(unsigned vcpu, uint64_t va, TranslateAccess access, u
   return sys::VcpuTranslate(caps_.vcpu[vcpu], va, access, pages) == Status::kOk;
 }
 
-bool KernelHost::RamIndex(uint64_t gfn, uint64_t* page) const {
-  *page = gfn - caps_.ram_gfn;
-  return gfn >= caps_.ram_gfn && *page < caps_.ram_pages;
+const KernelCaps::RamPiece* KernelHost::FindRam(uint64_t gfn, uint64_t* page) const {
+  for (unsigned i = 0; i < caps_.ram_pieces; ++i) {
+    const KernelCaps::RamPiece& piece = caps_.ram[i];
+    if (gfn < piece.gfn || gfn - piece.gfn >= piece.pages) continue;
+    *page = piece.first_page + (gfn - piece.gfn);
+    return &piece;
+  }
+  return nullptr;
 }
 
 bool KernelHost::MapFrame(uint64_t gfn, FrameKind kind, unsigned index) {
@@ -37,14 +42,16 @@ bool KernelHost::MapFrame(uint64_t gfn, FrameKind kind, unsigned index) {
 
 bool KernelHost::MapRam(uint64_t gfn) {
   uint64_t page;
-  return RamIndex(gfn, &page) && sys::DomainMap(caps_.guest, caps_.ram, page,
-                                                gfn << xen::kPageShift, 1, kAll) == Status::kOk;
+  const KernelCaps::RamPiece* piece = FindRam(gfn, &page);
+  return piece != nullptr && sys::DomainMap(caps_.guest, piece->memory, page,
+                                            gfn << xen::kPageShift, 1, kAll) == Status::kOk;
 }
 
 bool KernelHost::MapAlias(uint64_t gfn, uint64_t source_gfn, bool readonly) {
   uint64_t page;
-  return RamIndex(source_gfn, &page) &&
-         sys::DomainMap(caps_.guest, caps_.ram, page, gfn << xen::kPageShift, 1,
+  const KernelCaps::RamPiece* piece = FindRam(source_gfn, &page);
+  return piece != nullptr &&
+         sys::DomainMap(caps_.guest, piece->memory, page, gfn << xen::kPageShift, 1,
                         readonly ? rights::kRead : kReadWrite) == Status::kOk;
 }
 
@@ -54,8 +61,8 @@ bool KernelHost::Unmap(uint64_t gfn) {
 
 void KernelHost::NotifyService(ServiceEnd end) {
   if (end.service >= ServiceTable::kServices) return;
-  static_cast<void>(
-      sys::NotificationSignal(caps_.services.notification[end.service], uint64_t{1} << end.bit));
+  static_cast<void>(sys::NotificationSignal(caps_.services.notification[end.service],
+                                            caps_.services.bits[end.service]));
 }
 
 void KernelHost::ServicePortClosed(uint32_t, ServiceEnd end) {

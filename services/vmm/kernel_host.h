@@ -12,10 +12,12 @@
 
 namespace pyrene::vmm {
 
-// What a service is told with: a notification and, by ServiceEnd::bit, which of its bits.
+// By ServiceEnd::service: what a service is told with, and which bits are signalled (through a
+// badged capability all are, and the badge says which count).
 struct ServiceTable {
   static constexpr unsigned kServices = 4;
   CapIndex notification[kServices] = {};
+  uint64_t bits[kServices] = {};
 };
 
 struct KernelCaps {
@@ -25,9 +27,17 @@ struct KernelCaps {
   CapIndex vcpu_notification[xen::kMaxVcpus] = {};  // wakes the vCPU's thread out of kWait
   CapIndex event = kNullCap;                        // Notification of the event thread
   uint64_t event_bit = 0;
-  CapIndex ram = kNullCap;  // Memory: bank 0, first page is gfn ram_gfn
-  uint64_t ram_gfn = 0;
-  uint64_t ram_pages = 0;
+  // The guest's RAM, in the order of guest-physical addresses.
+  struct RamPiece {
+    CapIndex memory = kNullCap;
+    uint64_t first_page = 0;  // in that Memory
+    uint64_t gfn = 0;
+    uint64_t pages = 0;
+  };
+  static constexpr unsigned kRamPieces =
+      10;  // eight of init's, of which the border of the first bank may cut one
+  RamPiece ram[kRamPieces];
+  unsigned ram_pieces = 0;
   CapIndex frames = kNullCap;  // Memory: shared_info, then the grant table's frames
   ServiceTable services;
 };
@@ -55,7 +65,8 @@ class KernelHost final : public Host {
   uint64_t CpuTicks(unsigned vcpu) override;
 
  private:
-  bool RamIndex(uint64_t gfn, uint64_t* page) const;
+  // The piece that a frame lies in, and its page in that piece's Memory; null if it is no RAM.
+  const KernelCaps::RamPiece* FindRam(uint64_t gfn, uint64_t* page) const;
 
   const KernelCaps& caps_;
   TextSink sink_;

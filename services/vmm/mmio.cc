@@ -60,27 +60,45 @@ bool Emulate(Vcpu& vcpu, uint64_t esr, uint32_t offset) {
   return Prepare(vcpu, Action::kRun);
 }
 
+// A word access to any register.
+[[gnu::noinline]] Action HandleWord(Vcpu& vcpu) {
+  VcpuState& state = *vcpu.state;
+  const auto offset = static_cast<uint32_t>(state.exit.far & (xen::kPageSize - 1));
+  const uint32_t reg = Register(state.exit.esr);
+  Vgic& vgic = vcpu.domain->vgic();
+  if ((state.exit.esr & syndrome::kWrite) != 0) {
+    WriteDistributorWord(vgic, vcpu, offset, static_cast<uint32_t>(state.x[reg]));
+  } else {
+    state.x[reg] = ReadDistributorWord(vgic, vcpu, offset);
+  }
+  state.pc += 4;
+  return Prepare(vcpu, Action::kRun);
+}
+
 }  // namespace
 
+// Written so that the usual cases call nothing.
 Action HandleDataAbort(Vcpu& vcpu) {
   VcpuState& state = *vcpu.state;
   const uint64_t esr = state.exit.esr;
   const uint64_t far = state.exit.far;
-  if ((esr & kWordMask) != kWord || (state.exit.hpfar & kHpfarMask) != kGicdHpfar || (far & 3) != 0)
-      [[unlikely]] {
+  const uint32_t reg = Register(esr);
+  if ((esr & kWordMask) != kWord || state.exit.hpfar != kGicdHpfar || (far & 3) != 0 ||
+      reg == kZeroRegister) [[unlikely]] {
     return HandleUnusual(vcpu);
   }
   const auto offset = static_cast<uint32_t>(far & (xen::kPageSize - 1));
-  const uint32_t reg = Register(esr);
-  state.pc += 4;
   Vgic& vgic = vcpu.domain->vgic();
   if ((esr & syndrome::kWrite) != 0) {
-    const uint64_t value = reg == kZeroRegister ? 0 : state.x[reg];
-    WriteDistributorWord(vgic, vcpu, offset, static_cast<uint32_t>(value));
+    if (!TryWriteDistributorWord(vgic, vcpu, offset, static_cast<uint32_t>(state.x[reg]))) {
+      return HandleWord(vcpu);
+    }
   } else {
-    const uint32_t value = ReadDistributorWord(vgic, vcpu, offset);
-    if (reg != kZeroRegister) state.x[reg] = value;
+    uint32_t value = 0;
+    if (!TryReadDistributorWord(vgic, vcpu, offset, &value)) return HandleWord(vcpu);
+    state.x[reg] = value;
   }
+  state.pc += 4;
   return Prepare(vcpu, Action::kRun);
 }
 

@@ -25,7 +25,15 @@ void StartAccounting(Vcpu& vcpu) {
   vcpu.account.cpu_time = vcpu.domain->host().CpuTicks(vcpu.index);
 }
 
-void UpdateRunstate(Vcpu& vcpu, xen::Runstate rest, xen::Runstate state) {
+void BookBlocked(Vcpu& vcpu) {
+  const uint64_t now = vcpu.domain->host().Now();
+  vcpu.account.ticks[xen::kRunstateBlocked] += now - vcpu.account.since;
+  vcpu.account.since = now;
+  uint64_t* word = vcpu.domain->memory().At<uint64_t>(vcpu.runstate_first.load());
+  if (word != nullptr) GuestStore(word, uint64_t{xen::kRunstateRunning});
+}
+
+void UpdateRunstate(Vcpu& vcpu, xen::Runstate state) {
   Domain& domain = *vcpu.domain;
   const uint64_t now = domain.host().Now();
   const uint64_t elapsed = now - vcpu.account.since;
@@ -35,7 +43,7 @@ void UpdateRunstate(Vcpu& vcpu, xen::Runstate rest, xen::Runstate state) {
   vcpu.account.since = now;
   vcpu.account.cpu_time = cpu_time;
   vcpu.account.ticks[xen::kRunstateRunning] += ran;
-  vcpu.account.ticks[rest] += elapsed - ran;
+  vcpu.account.ticks[xen::kRunstateRunnable] += elapsed - ran;
 
   const uint64_t first = vcpu.runstate_first.load(std::memory_order_acquire);
   const uint64_t second = vcpu.runstate_second.load(std::memory_order_relaxed);

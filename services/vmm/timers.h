@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// Deadlines that the event thread waits for: SCHEDOP_poll of each vCPU, and the guest's two
-// watchdogs. A fixed set of slots. Any thread sets a slot (and then makes the event thread look:
-// Host::WakeEventThread); the event thread runs them.
+// Deadlines that the event thread waits for: SCHEDOP_poll of each vCPU, the guest's two watchdogs,
+// and notifications put off. A fixed set of slots. Any thread sets a slot (and then makes the event
+// thread look: Host::WakeEventThread); the event thread runs them.
 #pragma once
 
 #include <atomic>
@@ -16,7 +16,8 @@ namespace pyrene::vmm {
 class Timers {
  public:
   static constexpr unsigned kWatchdogs = 2;
-  static constexpr unsigned kSlots = xen::kMaxVcpus + kWatchdogs;
+  static constexpr unsigned kDeferredSlot = xen::kMaxVcpus + kWatchdogs;
+  static constexpr unsigned kSlots = kDeferredSlot + 1;
 
   Timers() { Reset(); }
   void Reset() {
@@ -30,9 +31,7 @@ class Timers {
   void Set(unsigned slot, uint64_t deadline) {
     deadline_[slot].store(deadline, std::memory_order_release);
   }
-  bool IsSet(unsigned slot) const {
-    return deadline_[slot].load(std::memory_order_relaxed) != kNoDeadline;
-  }
+  bool IsSet(unsigned slot) const { return deadline_[slot].load() != kNoDeadline; }
 
   // The slots whose deadline has come, as a mask; they are cleared. The next deadline is left in
   // *next. Event thread.

@@ -37,20 +37,27 @@ bool CopyToGuest(Vcpu& vcpu, uint64_t va, const void* from, size_t length);
 // translatable.
 bool TranslateToGpa(Vcpu& vcpu, uint64_t va, TranslateAccess access, uint64_t* gpa);
 
+// The structure that x1 points to, if the kernel's translation serves: it is valid, and one page of
+// RAM holds all of it. False says nothing about the guest's pointer; then ReadArgument finds out.
+template <typename T>
+inline bool PeekArgument(const Vcpu& vcpu, T* argument) {
+  static_assert(std::is_trivially_copyable_v<T> && sizeof(T) <= 64);
+  const uint64_t par = vcpu.state->exit.par[kPretranslatedRegister];
+  const uint64_t offset = vcpu.state->x[kPretranslatedRegister] & (xen::kPageSize - 1);
+  if ((par & kParFault) != 0 || offset + sizeof(T) > xen::kPageSize) [[unlikely]]
+    return false;
+  const void* from = nullptr;
+  if (!vcpu.domain->memory().InBank0((par & kParAddress) | offset, &from)) [[unlikely]]
+    return false;
+  GuestCopy(argument, from, sizeof(T));
+  return true;
+}
+
 // The structure that x1 points to.
 template <typename T>
 inline bool ReadArgument(Vcpu& vcpu, T* argument) {
-  static_assert(std::is_trivially_copyable_v<T> && sizeof(T) <= 64);
-  const uint64_t va = vcpu.state->x[kPretranslatedRegister];
-  const uint64_t par = vcpu.state->exit.par[kPretranslatedRegister];
-  const uint64_t offset = va & (xen::kPageSize - 1);
-  if ((par & kParFault) == 0 && offset + sizeof(T) <= xen::kPageSize) [[likely]] {
-    const void* from = vcpu.domain->memory().InPage((par & kParAddress) | offset);
-    if (from == nullptr) return false;
-    GuestCopy(argument, from, sizeof(T));
-    return true;
-  }
-  return CopyFromGuest(vcpu, va, argument, sizeof(T));
+  return PeekArgument(vcpu, argument) ||
+         CopyFromGuest(vcpu, vcpu.state->x[kPretranslatedRegister], argument, sizeof(T));
 }
 
 template <typename T>

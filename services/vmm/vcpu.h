@@ -30,9 +30,9 @@ namespace pyrene::vmm {
 class Domain;
 
 // Bits of Vcpu::attention.
-inline constexpr uint32_t kAttendInterrupts = 1;  // gic.incoming holds something
-inline constexpr uint32_t kAttendRecheck = 2;     // what may be delivered has changed (distributor)
-inline constexpr uint32_t kAttendStop = 4;        // the domain is shutting down, or paused
+inline constexpr uint64_t kAttendInterrupts = 1;  // gic.incoming holds something
+inline constexpr uint64_t kAttendRecheck = 2;     // what may be delivered has changed (distributor)
+inline constexpr uint64_t kAttendStop = 4;        // the domain is shutting down, or paused
 
 enum class Power : uint32_t {
   kOff,       // waits for CPU_ON
@@ -46,13 +46,13 @@ struct Vcpu {
   Vcpu(const Vcpu&) = delete;
   Vcpu& operator=(const Vcpu&) = delete;
 
+  // Any thread. First, because it is read at every exit: gcc addresses atomics without offset.
+  std::atomic<uint64_t> attention{0};
+
   // Constant.
   VcpuState* state = nullptr;
   Domain* domain = nullptr;
   uint32_t index = 0;
-
-  // Any thread.
-  std::atomic<uint32_t> attention{0};
 
   // Own thread. Set while the last action was kBlock.
   bool blocked = false;

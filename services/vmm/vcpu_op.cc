@@ -43,7 +43,7 @@ Outcome RegisterRunstate(Vcpu& current, Vcpu& target) {
   target.runstate_second.store(second, std::memory_order_relaxed);
   target.runstate_first.store(first, std::memory_order_release);
   // Another vCPU's area is filled in by its own thread, at its next look.
-  if (&target == &current) UpdateRunstate(target, xen::kRunstateRunnable, xen::kRunstateRunning);
+  if (&target == &current) UpdateRunstate(target, xen::kRunstateRunning);
   return 0;
 }
 

@@ -63,7 +63,7 @@ void Vgic::RaiseRemote(Vcpu& target, uint64_t bits) {
   Attend(target, kAttendInterrupts);
 }
 
-void Vgic::AttendAll(uint32_t bits, const Vcpu* current) {
+void Vgic::AttendAll(uint64_t bits, const Vcpu* current) {
   for (uint32_t i = 0; i < count_; ++i) {
     if (&vcpus_[i] == current) {
       vcpus_[i].attention.fetch_or(bits, std::memory_order_relaxed);
@@ -73,7 +73,7 @@ void Vgic::AttendAll(uint32_t bits, const Vcpu* current) {
   }
 }
 
-void Vgic::SendSgiToOthers(Vcpu& sender, uint32_t sgi, uint32_t targets) {
+void Vgic::SendSgi(Vcpu& sender, uint32_t sgi, uint32_t targets) {
   for (uint32_t left = targets & ((uint32_t{1} << count_) - 1); left != 0; left &= left - 1) {
     Vcpu& target = vcpus_[std::countr_zero(left)];
     target.gic.sgi_source[sgi].store(static_cast<uint8_t>(sender.index), std::memory_order_relaxed);

@@ -56,11 +56,8 @@ class Vgic {
   }
   // An SGI from `sender`'s own thread to each vCPU of the mask; bits of vCPUs that do not exist are
   // ignored.
-  void SendSgi(Vcpu& sender, uint32_t sgi, uint32_t targets) {
-    if (targets != uint32_t{1} << sender.index) {
-      SendSgiToOthers(sender, sgi, targets);
-      return;
-    }
+  void SendSgi(Vcpu& sender, uint32_t sgi, uint32_t targets);
+  static void SendSgiToSelf(Vcpu& sender, uint32_t sgi) {
     sender.gic.sgi_source[sgi].store(static_cast<uint8_t>(sender.index), std::memory_order_relaxed);
     RaiseSelf(sender, sgi);
   }
@@ -91,12 +88,12 @@ class Vgic {
   void Recheck(Vcpu& vcpu);
 
   // Sets bits of Vcpu::attention and kicks unless that was done already. Any thread.
-  void Attend(Vcpu& target, uint32_t bits) {
-    const uint32_t before = target.attention.fetch_or(bits, std::memory_order_acq_rel);
+  void Attend(Vcpu& target, uint64_t bits) {
+    const uint64_t before = target.attention.fetch_or(bits, std::memory_order_acq_rel);
     if ((before & bits) != bits) host_.Kick(target.index);
   }
   // The same for all vCPUs; the one whose own thread calls is not kicked: it looks before it runs.
-  void AttendAll(uint32_t bits, const Vcpu* current);
+  void AttendAll(uint64_t bits, const Vcpu* current);
 
   // ---- what the distributor's registers show and change; own thread of `vcpu` ----
   bool forwarding() const { return forwarding_.load(std::memory_order_relaxed) != 0; }
@@ -124,7 +121,9 @@ class Vgic {
   void set_spi_config(unsigned word, uint32_t value) {
     spi_config_[word].store(value, std::memory_order_relaxed);
   }
-  uint32_t vcpu_count() const { return count_; }
+  // GICD_TYPER: number of interrupts (4:0, in words of 32, less one), number of CPUs less one
+  // (7:5).
+  uint32_t typer() const { return (kPrivateInterrupts + kSpis) / 32 - 1 + ((count_ - 1) << 5); }
 
  private:
   void RaiseRemote(Vcpu& target, uint64_t bits);
@@ -133,7 +132,6 @@ class Vgic {
   bool MakeRoom(Vcpu& vcpu, uint32_t intid, uint32_t* index);
   uint32_t MostUrgent(const Vcpu& vcpu, uint64_t set) const;
   uint32_t ListRegisterFor(const Vcpu& vcpu, uint32_t intid) const;
-  void SendSgiToOthers(Vcpu& sender, uint32_t sgi, uint32_t targets);
   static uint32_t PrivateListRegister(const Vcpu& vcpu, uint32_t intid) {
     uint32_t word = vcpu.gic.list_word[intid];
     if (intid < kSgis) {

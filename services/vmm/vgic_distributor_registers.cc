@@ -21,10 +21,10 @@ enum Block : uint32_t {
   kIdentification = 0xf80 >> 7,
 };
 
-constexpr uint32_t kCtlr = 0x000;
-constexpr uint32_t kTyper = 0x004;
+using distributor::kCtlr;
+using distributor::kSgir;
+using distributor::kTyper;
 constexpr uint32_t kIidr = 0x008;
-constexpr uint32_t kSgir = 0xf00;
 constexpr uint32_t kPeripheralId2 = 0xfe8;
 
 constexpr uint32_t kImplementer = 0x43b;       // Arm, as Xen shows
@@ -33,25 +33,22 @@ constexpr uint32_t kInterrupts = kPrivateInterrupts + kSpis;
 constexpr uint32_t kWords = kInterrupts / 32;
 constexpr uint32_t kSgiConfig = 0xaaaaaaaa;  // SGIs are edge-triggered
 
-uint32_t Typer(const Vgic& vgic) { return (kWords - 1) | (vgic.vcpu_count() - 1) << 5; }
-
 uint8_t TargetsByte(const Vgic& vgic, const Vcpu& vcpu, uint32_t intid) {
   return intid < kPrivateInterrupts ? static_cast<uint8_t>(1u << vcpu.index)
                                     : vgic.SpiTargets(intid - kPrivateInterrupts);
 }
 
-// SGIR: list filter in 25:24, targets in 23:16, number in 3:0.
 void WriteSgi(Vgic& vgic, Vcpu& vcpu, uint32_t value) {
   const uint32_t self = uint32_t{1} << vcpu.index;
   uint32_t targets = 0;
-  switch (value >> 24 & 3) {
+  switch (value >> distributor::kSgiFilterShift & 3) {
     case 0:
-      targets = value >> 16 & 0xff;
+      targets = value >> distributor::kSgiTargetShift & 0xff;
       break;
     case 1:
       targets = ~self & 0xff;
       break;
-    case 2:
+    case distributor::kSgiToSelf:
       targets = self;
       break;
     default:
@@ -95,7 +92,7 @@ bool Accepted(uint32_t offset, uint32_t bytes) {
 uint32_t ReadControl(const Vgic& vgic, uint32_t offset) {
   switch (offset) {
     case kTyper:
-      return Typer(vgic);
+      return vgic.typer();
     case kCtlr:
       return vgic.forwarding() ? 1 : 0;
     case kIidr:

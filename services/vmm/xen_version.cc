@@ -57,7 +57,7 @@ constexpr Changeset kNoChangeset;
 constexpr CommandLine kNoCommandLine;
 
 template <typename T>
-Outcome Answer(Vcpu& vcpu, const T& value) {
+Outcome Write(Vcpu& vcpu, const T& value) {
   return WriteArgument(vcpu, value) ? 0 : -xen::kEfault;
 }
 
@@ -66,29 +66,29 @@ Outcome GetFeatures(Vcpu& vcpu) {
   if (!ReadArgument(vcpu, &info)) return -xen::kEfault;
   if (info.index != 0) return -xen::kEinval;
   info.submap = kFeatures;
-  return Answer(vcpu, info);
+  return Write(vcpu, info);
 }
 
-[[gnu::noinline]] Outcome Rarely(Vcpu& vcpu, uint64_t operation) {
-  switch (operation) {
+Outcome Other(Vcpu& vcpu) {
+  switch (vcpu.state->x[0]) {
     case kExtraVersion:
-      return Answer(vcpu, kExtra);
+      return Write(vcpu, kExtra);
     case kCompileInfo:
-      return Answer(vcpu, kCompile);
+      return Write(vcpu, kCompile);
     case kCapabilities:
-      return Answer(vcpu, kCaps);
+      return Write(vcpu, kCaps);
     case kChangeset:
-      return Answer(vcpu, kNoChangeset);
+      return Write(vcpu, kNoChangeset);
     case kPlatformParameters:
-      return Answer(vcpu, uint64_t{0});
+      return Write(vcpu, uint64_t{0});
     case kGetFeatures:
       return GetFeatures(vcpu);
     case kPageSizeOperation:
       return static_cast<int64_t>(xen::kPageSize);
     case kGuestHandle:
-      return Answer(vcpu, vcpu.domain->config().uuid);
+      return Write(vcpu, vcpu.domain->config().uuid);
     case kCommandLine:
-      return Answer(vcpu, kNoCommandLine);
+      return Write(vcpu, kNoCommandLine);
     case kBuildId:
       return -xen::kEperm;
     default:
@@ -96,12 +96,13 @@ Outcome GetFeatures(Vcpu& vcpu) {
   }
 }
 
+[[gnu::noinline]] Action Rarely(Vcpu& vcpu) { return Answer(vcpu, Other(vcpu).value); }
+
 }  // namespace
 
-Outcome XenVersion(Vcpu& vcpu) {
-  const uint64_t operation = vcpu.state->x[0];
-  if (operation == kVersion) return int64_t{xen::kVersionMajor} << 16 | xen::kVersionMinor;
-  return Rarely(vcpu, operation);
+Action XenVersion(Vcpu& vcpu) {
+  if (vcpu.state->x[0] != kVersion) return Rarely(vcpu);
+  return Answer(vcpu, int64_t{xen::kVersionMajor} << 16 | xen::kVersionMinor);
 }
 
 }  // namespace pyrene::vmm

@@ -167,6 +167,10 @@ TEST(CapAllocator, StaysBelowItsEnd) {
   caps.Initialize(60, 130);
   for (CapIndex expected = 60; expected < 130; ++expected) EXPECT_EQ(caps.Allocate(), expected);
   EXPECT_EQ(caps.Allocate(), kNullCap);
+  caps.Free(59);
+  caps.Free(130);
+  EXPECT_EQ(caps.Allocate(), kNullCap) << "others' indices do not become its own";
+  EXPECT_FALSE(caps.Take(59));
 }
 
 TEST(CapAllocator, ZeroIsNeverGiven) {

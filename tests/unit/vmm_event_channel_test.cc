@@ -221,6 +221,28 @@ TEST_F(VmmEventChannel, ServicesReachOnlyTheirOwnPorts) {
   EXPECT_FALSE(events.BindService(own, kTestDomid, {}));
 }
 
+TEST_F(VmmEventChannel, SignalsToServicesAreLimited) {
+  for (uint32_t i = 0; i < EventChannels::kBurst; ++i) EXPECT_EQ(PortOp(xen::kSend, 2), 0);
+  EXPECT_EQ(guest.host.notified.size(), EventChannels::kBurst);
+  for (uint32_t i = 0; i < EventChannels::kBurst; ++i) EXPECT_EQ(PortOp(xen::kSend, 2), 0);
+  EXPECT_EQ(guest.host.notified.size(), 2 * EventChannels::kBurst);  // a window begins
+  EXPECT_EQ(guest.host.event_wakes, 0);
+  const size_t before = guest.host.notified.size();
+  for (int i = 0; i < 5000; ++i) EXPECT_EQ(PortOp(xen::kSend, 1 + i % 2), 0);
+  EXPECT_EQ(guest.host.notified.size(), before);
+  EXPECT_EQ(guest.host.event_wakes, 1);
+  // At its end each port is signalled once.
+  const uint64_t due = guest.domain->RunTimers();
+  EXPECT_EQ(due, guest.host.now + kFrequency / 100);
+  EXPECT_EQ(guest.host.notified.size(), before);
+  guest.host.now = due;
+  EXPECT_EQ(guest.domain->RunTimers(), kNoDeadline);
+  ASSERT_EQ(guest.host.notified.size(), before + 2);
+  EXPECT_NE(guest.host.notified[before].service, guest.host.notified[before + 1].service);
+  EXPECT_EQ(PortOp(xen::kSend, 2), 0);
+  EXPECT_EQ(guest.host.notified.size(), before + 3);
+}
+
 TEST_F(VmmEventChannel, Virqs) {
   xen::EvtchnBindVirq virq = {xen::kVirqDebug, 1, 0};
   EXPECT_EQ(Do(xen::kBindVirq, &virq), 0);

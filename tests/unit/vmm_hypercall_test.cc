@@ -252,6 +252,7 @@ TEST_F(VmmHypercall, Runstate) {
   guest.host.now += 2 * kFrequency;
   guest.Call(kVersionCall, {0});
   EXPECT_EQ(guest.Ram<uint32_t>(at), xen::kRunstateRunning);
+  HandleExit(guest.vcpu(), ExitReason::kKick);
   EXPECT_EQ(guest.Ram<uint64_t>(0x9010), 2'000'000'000u);
   EXPECT_EQ(guest.Ram<uint64_t>(0x9008), 400'000'000u);
   // With the update flag the last store clears it.

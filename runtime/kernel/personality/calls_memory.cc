@@ -6,7 +6,9 @@ namespace pyrene::personality {
 namespace {
 
 // Stacks of std::threads come from the heap, which is RAM from the start: 2 MiB each, glibc's
-// choice, would be a waste.
+// choice, would be a waste; this is the least that it accepts. It adds 64 KiB that it means to be
+// inaccessible. mprotect takes no rights away here, so those are a reserve below the stack, not a
+// guard.
 constexpr uint64_t kThreadStackBytes = 128 * 1024;
 
 size_t PagesOf(uint64_t bytes) { return bytes / kPageBytes + (bytes % kPageBytes != 0 ? 1 : 0); }

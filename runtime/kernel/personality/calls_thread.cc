@@ -80,15 +80,12 @@ bool CreateNotification(ThreadControl& control) {
   return true;
 }
 
-// The child begins with its creator's priority and CPU.
-bool CreateThread(const ThreadControl& self, ThreadControl& child) {
+bool CreateThread(ThreadControl& child, ThreadParameters parameters) {
   const CapIndex index = runtime::Caps().Allocate();
   if (index == kNullCap) return false;
-  const sys::ThreadFacts mine = sys::ThreadInfo(self.thread);
-  if (mine.status != Status::kOk ||
-      sys::ThreadCreate(index, kSelfDomainCap, reinterpret_cast<uintptr_t>(&pyrene_thread_start),
+  if (sys::ThreadCreate(index, kSelfDomainCap, reinterpret_cast<uintptr_t>(&pyrene_thread_start),
                         child.start.upcall_top, reinterpret_cast<uintptr_t>(&child),
-                        mine.parameters) != Status::kOk) {
+                        parameters) != Status::kOk) {
     runtime::Caps().Free(index);
     return false;
   }
@@ -106,7 +103,12 @@ int64_t Clone(ThreadControl& self, const UpcallFrame& frame, const UpcallInfo& i
   if ((frame.x[0] & kRequiredFlags) != kRequiredFlags) return -linux_abi::kENOSYS;
   // From the second thread on, the creator can find the lock taken and must be able to sleep.
   if (!EnsureNotification(self)) return -linux_abi::kEAGAIN;
+  // The child begins with its creator's priority and CPU, also if it is a former thread that had
+  // others.
+  const sys::ThreadFacts mine = sys::ThreadInfo(self.thread);
+  if (mine.status != Status::kOk) return -linux_abi::kEAGAIN;
   if (ThreadControl* const parked = TakeParked(self); parked != nullptr) {
+    static_cast<void>(sys::ThreadSet(parked->thread, mine.parameters, 0, 0));
     SetUp(*parked, frame, info);
     const int64_t tid = parked->thread;
     parked->restarted.store(true, std::memory_order_release);
@@ -115,7 +117,7 @@ int64_t Clone(ThreadControl& self, const UpcallFrame& frame, const UpcallInfo& i
   }
   ThreadControl* const child = NewControl(self);
   if (child == nullptr) return -linux_abi::kEAGAIN;
-  if (!CreateNotification(*child) || !CreateThread(self, *child)) {
+  if (!CreateNotification(*child) || !CreateThread(*child, mine.parameters)) {
     DropControl(self, child);
     return -linux_abi::kEAGAIN;
   }

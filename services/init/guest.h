@@ -1,0 +1,76 @@
+// SPDX-License-Identifier: Apache-2.0
+//
+// What init holds for one guest. On the target only.
+#pragma once
+
+#include <capnp/message.h>
+
+#include <cstdint>
+#include <memory>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "proto/channel.h"
+#include "proto/guest.capnp.h"
+#include "services/init/link.h"
+#include "services/init/object.h"
+#include "services/init/ram.h"
+#include "services/init/service.h"
+
+namespace pyrene::init {
+
+struct Guest {
+  enum class Phase : uint8_t {
+    kZeroing,   // its RAM
+    kStarting,  // the VMM runs, and has not answered `start`
+    kRunning,
+    kDying,  // its domains are gone; console and xenstore still have its rings
+  };
+
+  uint16_t domid = 0;
+  unsigned slot = 0;  // 0..maxGuests-1
+  Phase phase = Phase::kZeroing;
+  std::string name;
+  std::unique_ptr<capnp::MallocMessageBuilder> config;  // root GuestConfig; a private copy
+  uint64_t seconds_at_start = 0;                        // since 1970
+  uint32_t reboots = 0;
+  bool shutdown = false;  // stopped by itself, preserved
+  uint32_t shutdown_reason = 0;
+
+  Object domain;
+  std::vector<Ram> ram;
+  bool zeroing = false;  // the zeroer still has `ram`
+  Ram magic;             // PV console ring, XenStore ring, two more
+  Ram frames;            // shared_info and grant frames
+  Object console_ring;   // the first pages of `magic`, for their services
+  Object xenstore_ring;
+  Link console;  // the VMM's channels
+  Link xenstore;
+  Link control;
+  Service* vmm = nullptr;
+  std::vector<uint8_t> placement;         // CPU of each vCPU
+  std::optional<proto::Channel> channel;  // init's end of `control`
+  uint32_t next_request = 1;
+
+  // Answers that are due. Of toolstack requests, by their id.
+  uint32_t create_request = 0;  // 0: none
+  std::vector<uint32_t> destroy_requests;
+  struct Control {
+    uint32_t vmm_request;
+    uint32_t request;
+    std::string new_name;  // of a rename
+  };
+  std::vector<Control> controls;
+  std::string failure;  // why `create_request` fails; empty: not (yet)
+
+  // The VMM's last answer to getState (root GuestState), and whether one is on the way.
+  std::unique_ptr<capnp::MallocMessageBuilder> state;
+  uint32_t state_request = 0;
+
+  proto::GuestConfig::Reader Config() const {
+    return config->getRoot<proto::GuestConfig>().asReader();
+  }
+};
+
+}  // namespace pyrene::init

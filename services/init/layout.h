@@ -1,0 +1,27 @@
+// SPDX-License-Identifier: Apache-2.0
+//
+// Which bits of a service's `events` notification init hands out. The bits below kFirstInitBit
+// belong to the manifest's channels and to the service itself. A service learns each bit by the
+// capability's value or the offer's `bit`; only init and the manifest's check use these constants.
+#pragma once
+
+namespace pyrene::init {
+
+inline constexpr unsigned kFirstInitBit = 16;
+
+// Offers to console and xenstore, by the guest's slot: the PV ring and the message channel.
+constexpr unsigned PvRingBit(unsigned slot) { return 16 + slot % 24; }
+constexpr unsigned GuestChannelBit(unsigned slot) { return 40 + slot % 16; }
+
+// Of a VMM's events.
+inline constexpr unsigned kVmmControlBit = 56;
+inline constexpr unsigned kVmmConsoleBit = 57;
+inline constexpr unsigned kVmmXenstoreBit = 58;
+inline constexpr unsigned kVmmPvConsoleBit = 59;
+inline constexpr unsigned kVmmPvXenstoreBit = 60;
+
+inline constexpr unsigned kConnectBit = 61;      // channels made by the name service
+inline constexpr unsigned kLogBit = 62;          // console: text in any log ring
+inline constexpr unsigned kSupervisionBit = 63;  // the channel `init`
+
+}  // namespace pyrene::init

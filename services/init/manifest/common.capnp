@@ -1,0 +1,38 @@
+# SPDX-License-Identifier: Apache-2.0
+#
+# What all platforms' manifests have in common.
+@0x8ddf3a9be2d1c4f7;
+
+using Cxx = import "/capnp/c++.capnp";
+using M = import "/proto/manifest.capnp";
+$Cxx.namespace("pyrene::init::manifest");
+
+const readOnly :M.Rights = (read = true);
+const readWrite :M.Rights = (read = true, write = true);
+
+# What console keeps over its own death.
+const journal :M.SharedMemory = (name = "console.journal", pages = 96);
+
+const events :M.Capability = (name = "events", rights = (read = true, write = true, copy = true), events = void);
+
+const xenstore :M.Service = (
+  name = "xenstore", file = "services/xenstore", heapKib = 2048, quotaPages = 64, priority = 16,
+  heartbeatMs = 4000, restart = always, logKib = 16, capabilities = [.events]);
+
+const xl :M.Service = (
+  name = "xl", file = "services/xl", heapKib = 1024, quotaPages = 48, priority = 8,
+  heartbeatMs = 4000, restart = always, logKib = 8, capabilities = [.events]);
+
+# Its event thread; it starts its vCPUs' threads itself, at priority 4. The quota grows with its guest's memory (services/init/guest.cc).
+const vmm :M.Service = (
+  name = "vmm", file = "services/vmm", heapKib = 1024, quotaPages = 56, priority = 12,
+  heartbeatMs = 4000, restart = never, logKib = 8,
+  capabilities = [
+    .events,
+    (name = "bundle", rights = .readOnly, bundle = void),
+    (name = "gicv", rights = .readWrite, gicv = void)]);
+
+const channels :List(M.ChannelSpec) = [
+  (name = "toolstack", client = "xl", server = "init", schemaId = 0xee41390775cbbc86, ringBytes = 16384, clientBit = 0, serverBit = 1),
+  (name = "console", client = "xl", server = "console", schemaId = 0xc87e83c7c06fce06, ringBytes = 16384, clientBit = 1, serverBit = 0),
+  (name = "xenstore", client = "xl", server = "xenstore", schemaId = 0xae122e14c2aaf550, ringBytes = 16384, clientBit = 2, serverBit = 0)];

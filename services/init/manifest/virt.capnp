@@ -1,0 +1,28 @@
+# SPDX-License-Identifier: Apache-2.0
+#
+# QEMU's virt machine with a GICv2.
+@0xb6d54bd4b6fda1b9;
+
+using Cxx = import "/capnp/c++.capnp";
+using M = import "/proto/manifest.capnp";
+using Common = import "/services/init/manifest/common.capnp";
+$Cxx.namespace("pyrene::init::manifest");
+
+const virt :M.Manifest = (
+  platform = "virt",
+  compatible = ["linux,dummy-virt"],
+  services = [.virtConsole, Common.xenstore, Common.xl],
+  memories = [Common.journal],
+  channels = Common.channels,
+  vmm = Common.vmm);
+
+const virtConsole :M.Service = (
+  name = "console", file = "services/console", heapKib = 1024, quotaPages = 64, priority = 20,
+  heartbeatMs = 4000, restart = always, logKib = 8,
+  capabilities = [
+    Common.events,
+    (name = "uart", rights = Common.readWrite, device = (base = 0x09000000, pages = 1)),
+    (name = "uart.irq", irq = 33),
+    (name = "kernelLog", rights = Common.readOnly, kernelLog = void),
+    (name = "journal", rights = Common.readWrite, memory = "console.journal"),
+    (name = "logs", rights = Common.readOnly, logs = void)]);

@@ -1,0 +1,73 @@
+// SPDX-License-Identifier: Apache-2.0
+//
+// The VMM's XenStore requests: a list of steps, carried out in order over the channel `xenstore`,
+// within one transaction if wanted. Nothing blocks; what was done when xenstore is restarted is
+// done again from the start. Single-threaded.
+#pragma once
+
+#include <cstdint>
+#include <functional>
+#include <string>
+#include <vector>
+
+#include "absl/status/status.h"
+#include "proto/channel.h"
+#include "proto/xenstore.capnp.h"
+#include "services/xl/xenstore_node.h"
+
+namespace pyrene::vmm {
+
+class StoreClient {
+ public:
+  // Fills one request; `transaction` is to be set in it where it says so.
+  struct Step {
+    std::function<void(proto::XenstoreRequest::Builder)> fill;
+    bool may_fail = false;  // e.g. the removal of what may not be there
+  };
+  using Steps = std::vector<Step>;
+  using Done = std::function<void(absl::Status)>;
+
+  StoreClient(proto::Channel channel, unsigned bit) : channel_(std::move(channel)), bit_(bit) {}
+
+  unsigned bit() const { return bit_; }
+
+  // One run at a time: a new one ends the one before, whose `done` is not called.
+  void Run(Steps outside, Steps in_transaction, Steps after, Done done);
+  bool running() const { return done_ != nullptr; }
+
+  // Whenever bit() was signalled, and after Run.
+  void OnWake();
+
+  static Step WriteNode(const xl::XenstoreNode& node);
+  static Step SetPermissions(const xl::XenstoreNode& node);
+  static Step Remove(const std::string& path);
+
+ private:
+  enum class Phase : uint8_t { kBefore, kStart, kInside, kEnd, kAfter };
+
+  void Restart();
+  void Handle(proto::XenstoreReply::Reader reply);
+  void SendMore();
+  bool SendOne();
+  void Advance();
+  void Finish(absl::Status status);
+  const Steps& Current() const;
+
+  // Requests under way at once: their answers fit the ring.
+  static constexpr unsigned kWindow = 16;
+
+  proto::Channel channel_;
+  unsigned bit_;
+  proto::MessageBuilder builder_;
+  uint32_t epoch_ = 0;
+  Steps before_, inside_, after_;
+  Done done_;
+  Phase phase_ = Phase::kBefore;
+  size_t sent_ = 0;  // steps of this phase
+  size_t answered_ = 0;
+  uint32_t next_id_ = 1;
+  uint32_t first_id_ = 1;  // of this phase: answers below are of an earlier attempt
+  uint32_t transaction_ = 0;
+};
+
+}  // namespace pyrene::vmm

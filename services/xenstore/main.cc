@@ -1,0 +1,198 @@
+// SPDX-License-Identifier: Apache-2.0
+//
+// The XenStore service: guests by their rings, the toolstack and guests' VMMs by messages.
+// Capabilities: `events`; channels `init`, `xenstore` (with xl); by offers, for each guest, the
+// channel with its VMM and the ring page.
+#include <cstdlib>
+#include <map>
+#include <memory>
+#include <string>
+#include <utility>
+
+#include "absl/status/status.h"
+#include "absl/strings/str_cat.h"
+#include "proto/connect.h"
+#include "proto/pv_rings.h"
+#include "runtime/clock.h"
+#include "runtime/event_loop.h"
+#include "runtime/log.h"
+#include "runtime/service.h"
+#include "services/init/client/supervision_client.h"
+#include "services/xenstore/service/message_link.h"
+#include "services/xenstore/service/ring_page.h"
+
+namespace pyrene::xenstore {
+namespace {
+
+constexpr uint32_t kRequestsInARound = 8;  // of one guest, before the others have their turn
+
+// A guest's ring as it was offered, and its server while the guest is introduced.
+struct GuestRing {
+  runtime::OwnedHandle memory;
+  runtime::Notification peer;
+  DomId domid = 0;
+  std::unique_ptr<MappedRingPage> page;
+  std::unique_ptr<RingServer> server;
+};
+
+class Service final : public ServerHost {
+ public:
+  absl::Status Start();
+  absl::Status Run();
+
+  absl::Status MapRing(DomId domid, const Domain& domain) override;
+  void UnmapRing(DomId domid, ConnectionId connection) override;
+  void Wake(ConnectionId connection) override;
+
+ private:
+  void Offered(const init::Offer& offer);
+  void Revoked(const std::string& name);
+  absl::Status Take(const init::Offer& offer);
+  void Listen(unsigned bit);
+  void Round();
+
+  Server server_{this, nullptr};
+  std::unique_ptr<runtime::EventLoop> loop_;
+  std::unique_ptr<init::SupervisionClient> supervision_;
+  unsigned again_bit_ = 0;
+  uint64_t listening_ = 0;
+  std::unique_ptr<MessageLink> toolstack_;
+  std::map<std::string, std::unique_ptr<MessageLink>> links_;  // by offer
+  std::map<std::string, GuestRing> rings_;                     // by offer
+  std::map<std::string, DomId> vmms_;                          // links' offers: whose guest
+};
+
+absl::Status Service::Start() {
+  const NamedCapability* events = runtime::FindNamed("events");
+  if (events == nullptr) return absl::NotFoundError("no capability events");
+  loop_ = std::make_unique<runtime::EventLoop>(runtime::Notification::Adopt(events->cap));
+  init::SupervisionClient::Handlers handlers;
+  handlers.offered = [this](const init::Offer& offer) { Offered(offer); };
+  handlers.revoked = [this](const std::string& name) { Revoked(name); };
+  auto supervision = init::SupervisionClient::Open(std::move(handlers));
+  if (!supervision.ok()) return supervision.status();
+  supervision_ = *std::move(supervision);
+  auto xl = proto::OpenChannel("xenstore", proto::Side::kServer,
+                               proto::SchemaId<proto::XenstoreRequest>());
+  if (!xl.ok()) return xl.status();
+  toolstack_ = std::make_unique<MessageLink>(server_, std::move(xl->channel), DomId{0});
+  if (absl::Status s = loop_->AddSourceAt(supervision_->bit(), [this] { supervision_->OnWake(); });
+      !s.ok())
+    return s;
+  Listen(xl->bit);
+  const auto again = loop_->AddSource([] {});
+  if (!again.ok()) return again.status();
+  again_bit_ = *again;
+  supervision_->Ready();
+  supervision_->OnWake();
+  return absl::OkStatus();
+}
+
+void Service::Listen(unsigned bit) {
+  if ((listening_ >> bit & 1) != 0) return;  // several offers share one
+  const absl::Status added = loop_->AddSourceAt(bit, [] {});
+  if (!added.ok()) return runtime::LogError("event bit ", bit, ": ", added.message());
+  listening_ |= uint64_t{1} << bit;
+}
+
+absl::Status Service::Run() {
+  for (;;) {
+    // Every wake-up is a round over all: a client costs a look at its indices.
+    Round();
+    if (absl::Status s = loop_->RunOnce(runtime::MonotonicNow() + runtime::kSecond); !s.ok())
+      return s;
+  }
+}
+
+void Service::Round() {
+  server_.AdvanceTime(runtime::MonotonicNow());
+  bool more = toolstack_->Serve();
+  for (auto& [name, link] : links_) more = link->Serve() || more;
+  for (auto& [name, ring] : rings_) {
+    if (ring.server == nullptr) continue;
+    const RingServer::Result result = ring.server->Process(kRequestsInARound);
+    if (result.notify) ring.peer.Signal();
+    more = more || result.more;
+    if (result.health != RingServer::Health::kOk) {
+      runtime::LogWarning("guest ", ring.domid, " has broken its XenStore ring, or it is gone");
+      ring.server = nullptr;
+    }
+  }
+  if (more) loop_->notification().Signal(uint64_t{1} << again_bit_);
+}
+
+void Service::Offered(const init::Offer& offer) {
+  if (const absl::Status status = Take(offer); !status.ok()) {
+    runtime::LogError("offer ", offer.name, ": ", status.message());
+    return;
+  }
+  Listen(offer.bit);
+  supervision_->Taken(offer.name);
+}
+
+absl::Status Service::Take(const init::Offer& offer) {
+  if (offer.peer_domid == 0) return absl::InvalidArgumentError("of no guest");
+  if (offer.schema_id == proto::kPvXenstoreRing) {
+    rings_[offer.name] = {runtime::OwnedHandle(offer.memory),
+                          runtime::Notification::Adopt(offer.wake_peer), offer.peer_domid, nullptr,
+                          nullptr};
+    return absl::OkStatus();
+  }
+  auto channel = proto::OpenChannel(offer.name, proto::Side::kServer, offer.schema_id, offer.memory,
+                                    offer.wake_peer);
+  if (!channel.ok()) return channel.status();
+  links_[offer.name] =
+      std::make_unique<MessageLink>(server_, *std::move(channel), offer.peer_domid);
+  vmms_[offer.name] = offer.peer_domid;
+  return absl::OkStatus();
+}
+
+void Service::Revoked(const std::string& name) {
+  if (const auto vmm = vmms_.find(name); vmm != vmms_.end()) {
+    // The guest is gone for good, with all that it owned.
+    links_.erase(name);
+    if (server_.FindDomain(vmm->second) != nullptr) static_cast<void>(server_.Release(vmm->second));
+    vmms_.erase(vmm);
+  }
+  if (const auto ring = rings_.find(name); ring != rings_.end()) {
+    if (server_.FindDomain(ring->second.domid) != nullptr)
+      static_cast<void>(server_.Release(ring->second.domid));
+    rings_.erase(ring);
+  }
+  supervision_->Closed(name);
+}
+
+absl::Status Service::MapRing(DomId domid, const Domain& domain) {
+  for (auto& [name, ring] : rings_) {
+    if (ring.domid != domid) continue;
+    auto memory = runtime::Memory::Map(ring.memory.get(), runtime::Access::kReadWrite);
+    if (!memory.ok()) return memory.status();
+    ring.page = std::make_unique<MappedRingPage>(*std::move(memory));
+    ring.server = std::make_unique<RingServer>(&server_, domain.connection, ring.page.get());
+    if (ring.server->Attach(kServerFeatures) == RingServer::Health::kOk) return absl::OkStatus();
+    ring.server = nullptr;
+    return absl::FailedPreconditionError("the ring's indices are impossible");
+  }
+  return absl::NotFoundError("the guest has no ring");
+}
+
+void Service::UnmapRing(DomId domid, ConnectionId) {
+  for (auto& [name, ring] : rings_) {
+    if (ring.domid != domid) continue;
+    ring.server = nullptr;
+    ring.page = nullptr;
+  }
+}
+
+void Service::Wake(ConnectionId) { loop_->notification().Signal(uint64_t{1} << again_bit_); }
+
+}  // namespace
+}  // namespace pyrene::xenstore
+
+int main() {
+  static pyrene::xenstore::Service service;
+  absl::Status status = service.Start();
+  if (status.ok()) status = service.Run();
+  pyrene::runtime::LogError(status.message());
+  return EXIT_FAILURE;
+}

@@ -1,0 +1,190 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "services/xl/guest_config_keys.h"
+
+#include <algorithm>
+#include <iterator>
+
+namespace pyrene::xl {
+namespace {
+
+constexpr absl::string_view kUsed[] = {
+    "bootloader",    "builder",     "cap",     "cmdline",     "cpu_weight",  "cpus",
+    "cpus_soft",     "disk",        "extra",   "gic_version", "kernel",      "maxmem",
+    "maxvcpus",      "memory",      "name",    "on_crash",    "on_poweroff", "on_reboot",
+    "on_soft_reset", "on_watchdog", "ramdisk", "root",        "type",        "uuid",
+    "vcpus",         "vif",
+};
+
+constexpr absl::string_view kIgnored[] = {
+    // Firmware, devices and processor features of x86 and of the device model.
+    "acpi_firmware",
+    "acpi_laptop_slate",
+    "acpi_s3",
+    "acpi_s4",
+    "altp2m",
+    "altp2m_count",
+    "altp2mhvm",
+    "apic",
+    "bios",
+    "bios_path_override",
+    "boot",
+    "cpuid",
+    "device_model",
+    "device_model_args",
+    "device_model_args_hvm",
+    "device_model_args_pv",
+    "device_model_override",
+    "device_model_stubdomain_override",
+    "device_model_stubdomain_seclabel",
+    "device_model_user",
+    "device_model_version",
+    "dm_restrict",
+    "e820_host",
+    "firmware",
+    "firmware_override",
+    "gfx_passthru",
+    "hap",
+    "hdtype",
+    "hpet",
+    "hvm_pirq",
+    "ioports",
+    "keymap",
+    "lmce",
+    "localtime",
+    "mca_caps",
+    "mmio_hole",
+    "ms_vm_genid",
+    "msr_relaxed",
+    "nestedhvm",
+    "nographic",
+    "nx",
+    "oos",
+    "opengl",
+    "pae",
+    "pci_msitranslate",
+    "pci_permissive",
+    "pci_power_mgmt",
+    "pci_seize",
+    "pvshim",
+    "pvshim_cmdline",
+    "pvshim_extra",
+    "pvshim_path",
+    "rdm",
+    "rdm_mem_boundary",
+    "rtc_timeoffset",
+    "sdl",
+    "serial",
+    "shadow_memory",
+    "smbios",
+    "smbios_firmware",
+    "soundhw",
+    "spice",
+    "spice_clipboard_sharing",
+    "spice_image_compression",
+    "spice_streaming_video",
+    "spiceagent_mouse",
+    "spicedisable_ticketing",
+    "spicehost",
+    "spicepasswd",
+    "spiceport",
+    "spicetls_port",
+    "spiceusbredirection",
+    "spicevdagent",
+    "stdvga",
+    "stubdomain_cmdline",
+    "stubdomain_kernel",
+    "stubdomain_memory",
+    "stubdomain_ramdisk",
+    "suppress_spurious_page_faults",
+    "timer_mode",
+    "tsc_mode",
+    "usb",
+    "usbdevice",
+    "usbversion",
+    "vendor_device",
+    "vga",
+    "videoram",
+    "viridian",
+    "vkb_device",
+    "vnc",
+    "vncdisplay",
+    "vnclisten",
+    "vncpasswd",
+    "vncunused",
+    "vncviewer",
+    "vpt_align",
+    "xauthority",
+    "display",
+    "xen_platform_pci",
+    "xen_platform_pci_bar_uc",
+    // There is no migration, and the limits are Pyrene's own, at least as wide as the defaults.
+    "max_event_channels",
+    "max_grant_frames",
+    "max_grant_version",
+    "max_maptrack_frames",
+    "nomigrate",
+    "vmtrace_buf_kb",
+    "xend_suspend_evtchn_compat",
+    // Schedulers that Debian's Xen does not use either.
+    "extratime",
+    "latency",
+    "period",
+    "slice",
+    // Of the program that starts the guest, not of the guest.
+    "bootloader_args",
+    "bootloader_restrict",
+    "bootloader_user",
+};
+
+constexpr absl::string_view kUnsupported[] = {
+    "acpi",
+    "arm_sci",
+    "channel",
+    "device_tree",
+    "driver_domain",
+    "dtdev",
+    "init_seclabel",
+    "iomem",
+    "irqs",
+    "llc_colors",
+    "nr_spis",
+    "p9",
+    "passthrough",
+    "pci",
+    "pool",
+    "pvcalls",
+    "seclabel",
+    "sve",
+    "tee",
+    "trap_unmapped_accesses",
+    "usbctrl",
+    "usbdev",
+    "vdispl",
+    "vfb",
+    "vif2",
+    "virtio",
+    "vkb",
+    "vnuma",
+    "vpmu",
+    "vsnd",
+    "vtpm",
+    "vuart",
+    "xenstore_feature_mask",
+    "xenstore_quota",
+};
+
+template <size_t N>
+bool Contains(const absl::string_view (&keys)[N], absl::string_view key) {
+  return std::find(std::begin(keys), std::end(keys), key) != std::end(keys);
+}
+
+}  // namespace
+
+KeyTreatment TreatmentOfKey(absl::string_view key) {
+  if (Contains(kUsed, key)) return KeyTreatment::kUsed;
+  if (Contains(kIgnored, key)) return KeyTreatment::kIgnored;
+  if (Contains(kUnsupported, key)) return KeyTreatment::kUnsupported;
+  return KeyTreatment::kUnknown;
+}
+
+}  // namespace pyrene::xl

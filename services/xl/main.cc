@@ -1,0 +1,71 @@
+// SPDX-License-Identifier: Apache-2.0
+//
+// xl: the shell on the serial line, and the toolstack. It holds nothing but three channels, so its
+// death harms no guest; its next life prints a fresh prompt.
+#include <cstdlib>
+#include <memory>
+#include <string>
+#include <utility>
+
+#include "proto/connect.h"
+#include "runtime/log.h"
+#include "runtime/service.h"
+#include "services/init/client/supervision_client.h"
+#include "services/xl/shell/shell.h"
+
+namespace pyrene::xl {
+namespace {
+
+template <typename Request>
+absl::StatusOr<proto::NamedChannel> Open(const std::string& name) {
+  return proto::OpenChannel(name, proto::Side::kClient, proto::SchemaId<Request>());
+}
+
+// Ends with an error before there is a prompt, or when init stops it.
+absl::Status Serve(runtime::EventLoop& loop, init::SupervisionClient& supervision, Waiter& waiter) {
+  absl::StatusOr<proto::NamedChannel> console = Open<proto::ConsoleRequest>("console");
+  if (!console.ok()) return console.status();
+  absl::StatusOr<proto::NamedChannel> init = Open<proto::ToolstackRequest>("toolstack");
+  if (!init.ok()) return init.status();
+  absl::StatusOr<proto::NamedChannel> store = Open<proto::XenstoreRequest>("xenstore");
+  if (!store.ok()) return store.status();
+
+  Terminal terminal(waiter, std::move(console->channel), console->bit);
+  Toolstack toolstack(waiter, std::move(init->channel), init->bit);
+  XenstoreClient xenstore(waiter, std::move(store->channel), store->bit);
+  absl::Status status =
+      loop.AddSourceAt(supervision.bit(), [&supervision] { supervision.OnWake(); });
+  if (status.ok()) status = terminal.Start();
+  if (status.ok()) status = toolstack.Start();
+  if (status.ok()) status = xenstore.Start();
+  if (!status.ok()) return status;
+  supervision.OnWake();
+  supervision.Ready();
+
+  Session session{waiter, terminal, toolstack, xenstore};
+  Shell(session).Run(runtime::Service().generation);
+  return absl::OkStatus();
+}
+
+int Main() {
+  runtime::EventLoop loop(runtime::Notification::Adopt(runtime::FindCapability("events")));
+  Waiter waiter(loop);
+  init::SupervisionClient::Handlers handlers;
+  handlers.stop = [&waiter] { waiter.Stop(); };
+  absl::StatusOr<std::unique_ptr<init::SupervisionClient>> supervision =
+      init::SupervisionClient::Open(std::move(handlers));
+  if (!supervision.ok()) {
+    runtime::LogError(supervision.status().message());
+    return EXIT_FAILURE;
+  }
+  const absl::Status status = Serve(loop, **supervision, waiter);
+  if (status.ok()) return EXIT_SUCCESS;
+  runtime::LogError(status.message());
+  (*supervision)->Failed(status.message());
+  return EXIT_FAILURE;
+}
+
+}  // namespace
+}  // namespace pyrene::xl
+
+int main() { return pyrene::xl::Main(); }

@@ -1,0 +1,390 @@
+// SPDX-License-Identifier: Apache-2.0
+//
+// The shell against peers that this test plays.
+#include <algorithm>
+#include <string>
+#include <vector>
+
+#include "absl/strings/str_replace.h"
+#include "gmock/gmock.h"
+#include "gtest/gtest.h"
+#include "services/xl/command_table.h"
+#include "services/xl/shell/commands.h"
+#include "services/xl/shell/shell.h"
+#include "tests/unit/xl_fake_peers.h"
+
+namespace pyrene::xl {
+namespace {
+
+using testing::Contains;
+using testing::ElementsAre;
+using testing::HasSubstr;
+using testing::Not;
+
+constexpr char kConfig[] =
+    "name = \"alpine\"\nkernel = \"guests/vmlinuz\"\nmemory = 128\ncmdline = \"console=hvc0\"\n";
+
+class ShellTest : public testing::Test {
+ protected:
+  ShellTest() { init_.files["guest.cfg"] = kConfig; }
+
+  // At the next prompt.
+  void Command(const std::string& line) { When(kPrompt, line + "\r"); }
+  void When(const std::string& text, const std::string& typed) {
+    console_.When(text, [this, typed] { console_.Type(typed); });
+  }
+  void Then(const std::string& text, std::function<void()> action) {
+    console_.When(text, std::move(action));
+  }
+
+  // Everything that was shown until the prompt after the last command.
+  std::string Run(uint32_t generation = 1) {
+    bool ended = false;
+    console_.When(kPrompt, [&] {
+      ended = true;
+      waiter_.Stop();
+    });
+    const auto guard = loop_->AddTimer(runtime::MonotonicNow() + 30 * runtime::kSecond,
+                                       [this] { waiter_.Stop(); });
+    Terminal terminal(waiter_, console_.TakeClient(), 0);
+    Toolstack toolstack(waiter_, init_.TakeClient(), 1);
+    XenstoreClient xenstore(waiter_, xenstore_.TakeClient(), 2);
+    EXPECT_TRUE(terminal.Start().ok() && toolstack.Start().ok() && xenstore.Start().ok());
+    Session session{waiter_, terminal, toolstack, xenstore};
+    Shell(session).Run(generation);
+    loop_->CancelTimer(guard);
+    for (unsigned bit = 0; bit < 3; ++bit) loop_->RemoveSource(bit);
+    EXPECT_TRUE(ended) << console_.shown;
+    return console_.shown;
+  }
+
+  std::unique_ptr<runtime::EventLoop> loop_ = std::move(*runtime::EventLoop::Create());
+  Waiter waiter_{*loop_};
+  FakeConsole console_{*loop_, 0, 8};
+  FakeInit init_{*loop_, 1, 9};
+  FakeXenstore xenstore_{*loop_, 2, 10};
+};
+
+TEST_F(ShellTest, EveryDescribedCommandExists) {
+  for (const CommandSpec& command : XlCommands().commands)
+    EXPECT_NE(FindXlFunction(command.name), nullptr) << command.name;
+  for (const CommandSpec& command : ShellCommands().commands) {
+    if (command.name == "xl") continue;
+    EXPECT_NE(FindShellFunction(command.name), nullptr) << command.name;
+  }
+}
+
+TEST_F(ShellTest, StatusOfCommands) {
+  Command("echo -n one; echo two $?");
+  Command("nonsense");
+  Command("echo $?; xl domid nobody; echo $?; xl list a b; echo $?");
+  Command("echo 'open");
+  Command("echo $?");
+  const std::string shown = Run();
+  EXPECT_THAT(shown, HasSubstr("onetwo 0\n"));
+  EXPECT_THAT(shown, HasSubstr("nonsense: command not found"));
+  EXPECT_THAT(shown, HasSubstr("127\nCan't get domid of domain name 'nobody'"));
+  EXPECT_THAT(shown, HasSubstr("exist.\n1\n'xl list' takes at most 1 argument.\n"));
+  EXPECT_THAT(shown, HasSubstr("not closed\n"));
+  EXPECT_THAT(shown, HasSubstr("\n2\npyrene# ")) << "of a line that is none";
+}
+
+TEST_F(ShellTest, PromptBeginsALineOfItsOwn) {
+  Command("echo -n text");
+  EXPECT_THAT(Run(), HasSubstr("\ntext\npyrene# "));
+}
+
+TEST_F(ShellTest, AnEarlierLifesGuestKeepsTheLine) {
+  console_.attached = 3;
+  bool left = false;
+  loop_->AddTimer(runtime::MonotonicNow() + 50 * runtime::kMillisecond, [&] {
+    EXPECT_EQ(console_.shown, "");
+    left = true;
+    console_.EndAttachment(proto::DetachReason::ESCAPE);
+  });
+  EXPECT_EQ(Run(2), "\npyrene# ");
+  EXPECT_TRUE(left);
+}
+
+TEST_F(ShellTest, InputIsAnsweredBeforeItIsUsed) {
+  Command("echo a");
+  Command("echo b");
+  Run();
+  EXPECT_EQ(console_.inputs_taken, 2u);
+}
+
+TEST_F(ShellTest, ListsGuests) {
+  init_.guests = {{2, {"alpha", false, 131072}}, {5, {"beta", true, 65536}}};
+  Command("xl list");
+  Command("xl list 9");
+  Command("xl domid beta; xl domname 2; xl vm-list");
+  Command("xl vcpu-list alpha");
+  Command("xl list -l");
+  const std::string shown = Run();
+  EXPECT_THAT(shown,
+              HasSubstr("Name                                        ID   Mem VCPUs\tState\t"
+                        "Time(s)\nalpha                                        2   128     1"
+                        "     -b----       1.5\nbeta                                         5"
+                        "    64     1     -bp---       1.5\n"));
+  EXPECT_THAT(shown, HasSubstr("Error: Domain '9' does not exist.\n"));
+  EXPECT_THAT(shown, HasSubstr("5\nalpha\n"));
+  EXPECT_THAT(shown, HasSubstr("1.5  all / all\n"));
+  EXPECT_THAT(shown, HasSubstr("\"domid\": 5")) << "without an answer to guestConfig";
+}
+
+TEST_F(ShellTest, CreatesAGuest) {
+  Command("xl create guest.cfg memory=64");
+  Command("xl create -p guest.cfg 'name=\"other\"'");
+  Command("xl create missing.cfg");
+  Command("xl create -n guest.cfg");
+  Command("xl create");
+  Command("xl create guest.cfg vcpus=99");
+  const std::string shown = Run();
+  EXPECT_THAT(init_.done,
+              ElementsAre("create alpine console=hvc0", "create other console=hvc0 paused"));
+  EXPECT_EQ(init_.guests[1].memory_kib, 65536u);
+  EXPECT_THAT(shown, HasSubstr("\nParsing config from guest.cfg\npyrene# "));
+  EXPECT_THAT(shown,
+              HasSubstr("Failed to read config file: missing.cfg: No such file or directory"));
+  EXPECT_THAT(shown, HasSubstr("\"max_memkb\": 131072"));
+  EXPECT_THAT(shown, HasSubstr("Config file not specified\n"));
+  EXPECT_THAT(shown, HasSubstr("vcpus"));
+}
+
+TEST_F(ShellTest, CreateSaysWhyNot) {
+  init_.failure = "no 128 MiB are free";
+  init_.failure_code = proto::FailureCode::NO_MEMORY;
+  Command("xl create guest.cfg; echo status $?");
+  EXPECT_THAT(Run(), HasSubstr("libxl: error: no 128 MiB are free\nstatus 1\n"));
+}
+
+TEST_F(ShellTest, CreateAtTheConsole) {
+  console_.guests = {1};
+  console_.on_attached = [this] {
+    EXPECT_TRUE(init_.guests[1].paused) << "its first instruction comes later";
+    loop_->AddTimer(runtime::MonotonicNow() + 20 * runtime::kMillisecond, [this] {
+      EXPECT_FALSE(init_.guests[1].paused);
+      console_.EndAttachment(proto::DetachReason::ESCAPE);
+    });
+  };
+  Command("xl create -c guest.cfg");
+  Run();
+  EXPECT_THAT(init_.done, ElementsAre("create alpine console=hvc0 paused", "unpause 1"));
+}
+
+TEST_F(ShellTest, CreateIsUndoneAfterCtrlC) {
+  init_.deaf = true;
+  When(kPrompt, "xl create guest.cfg\r");
+  Then("Parsing config from guest.cfg\n", [this] { console_.Type("\x03"); });
+  Then("^C\n", [] {});
+  Run();
+  EXPECT_THAT(init_.done, ElementsAre()) << "the configuration was not read yet";
+}
+
+TEST_F(ShellTest, ConsoleOfAGuest) {
+  init_.guests = {{4, {"delta"}}};
+  console_.guests = {4};
+  console_.on_attached = [this] { console_.EndAttachment(proto::DetachReason::GUEST_GONE); };
+  Command("xl console delta; echo $?");
+  Command("xl console nobody");
+  Command("xl console -t vuart delta");
+  const std::string shown = Run();
+  EXPECT_THAT(shown, HasSubstr("\n0\n"));
+  EXPECT_THAT(shown, HasSubstr("nobody is an invalid domain identifier (rc=-6)\n"));
+  EXPECT_THAT(shown, HasSubstr("console type supported are: pv\n"));
+}
+
+TEST_F(ShellTest, AttachSurvivesConsole) {
+  init_.guests = {{4, {"delta"}}};
+  console_.guests = {4};
+  unsigned attached = 0;
+  console_.on_attached = [&] {
+    // The first time console dies with the request, and forgets it.
+    if (++attached == 1) {
+      console_.attached = 0;
+      console_.Restart();
+    } else {
+      console_.EndAttachment(proto::DetachReason::ESCAPE);
+    }
+  };
+  Command("xl console delta");
+  Run();
+  EXPECT_EQ(attached, 2u);
+}
+
+TEST_F(ShellTest, TextSurvivesConsole) {
+  console_.takes_text = false;
+  Command("echo first");
+  Then("first\n", [this] { console_.Restart(); });
+  Then("first\n", [this] { console_.takes_text = true; });
+  Run();
+}
+
+TEST_F(ShellTest, LongOutputWaitsForConsole) {
+  init_.files["big"] = std::string(200000, 'x') + "end\n";
+  Command("cat big");
+  const std::string shown = Run();
+  EXPECT_EQ(std::count(shown.begin(), shown.end(), 'x'), 200000);
+}
+
+TEST_F(ShellTest, ControlsGuests) {
+  init_.guests = {{3, {"gamma"}}};
+  Command("xl pause gamma; xl unpause 3; xl rename gamma new.name; xl destroy new.name");
+  Command("xl destroy gamma; echo $?; xl pause 77");
+  const std::string shown = Run();
+  EXPECT_THAT(init_.done, ElementsAre("pause 3", "unpause 3", "rename 3", "destroy 3"));
+  EXPECT_EQ(xenstore_.nodes["/local/domain/3/name"], "new.name");
+  EXPECT_THAT(shown, HasSubstr("gamma is an invalid domain identifier (rc=-6)\n1\n"));
+  EXPECT_THAT(shown, HasSubstr("77 is an invalid domain identifier (rc=-21)\n"));
+}
+
+TEST_F(ShellTest, ShutdownWaits) {
+  init_.guests = {{3, {"gamma"}}};
+  xenstore_.on_write = [this](const std::string& path) {
+    if (path != "/local/domain/3/control/shutdown" || xenstore_.nodes[path].empty()) return;
+    EXPECT_EQ(xenstore_.nodes[path], "poweroff");
+    xenstore_.Write(path, "");
+    init_.Event([](auto event) {
+      event.setDomid(3);
+      event.setStopped(0);
+    });
+    init_.guests.clear();
+    init_.Event([](auto event) {
+      event.setDomid(3);
+      event.setDestroyed();
+    });
+  };
+  Command("xl shutdown -ww gamma; echo $?");
+  EXPECT_THAT(Run(), HasSubstr("Shutting down domain 3\nWaiting for 1 domains\nDomain 3 has been "
+                               "destroyed\n0\n"));
+}
+
+TEST_F(ShellTest, CtrlCEndsAWait) {
+  init_.guests = {{3, {"gamma"}}};
+  Command("xl shutdown -w gamma; echo not this");
+  Then("Shutting down domain 3\n", [this] { console_.Type("typed ahead\x03"); });
+  Command("echo $?");
+  const std::string shown = Run();
+  EXPECT_THAT(shown, HasSubstr("^C\npyrene# "));
+  EXPECT_THAT(shown, HasSubstr("\n130\n"));
+  EXPECT_THAT(shown, Not(HasSubstr("\nnot this")));
+  EXPECT_THAT(shown, Not(HasSubstr("typed ahead")));
+  EXPECT_TRUE(xenstore_.watches.size() == 1);
+}
+
+TEST_F(ShellTest, CtrlCDropsALine) {
+  When(kPrompt, "half a li\x03");
+  Command("echo $?");
+  EXPECT_THAT(Run(), HasSubstr("\n130\n"));
+}
+
+TEST_F(ShellTest, Xenstore) {
+  Command("xenstore-write /a 1 /a/b 'x\\n'; xenstore-ls; xenstore-ls -f /a; xenstore-read -p /a/b");
+  Command("xenstore-list /a; xenstore-rm /a/b; xenstore-rm /a/b; echo $?");
+  Command("xenstore-read /nothing; xenstore-ls /nothing; xenstore-chmod -r /a n0 r5; echo $?");
+  Command("xenstore-write /odd");
+  const std::string shown = Run();
+  EXPECT_THAT(shown, HasSubstr("a = \"1\"\n b = \"x\\n\"\n/a/b = \"x\\n\"\n/a/b: x\\n\n"));
+  EXPECT_THAT(shown, HasSubstr("\nb\nxenstore-rm: could not remove path /a/b\n1\n"));
+  EXPECT_THAT(shown, HasSubstr("xenstore-read: couldn't read path /nothing\nxenstore-ls: "
+                               "xs_directory (/nothing): No such file or directory\n0\n"));
+  EXPECT_THAT(shown, HasSubstr("requires at least 2 arguments"));
+}
+
+TEST_F(ShellTest, TransactionsAreRepeated) {
+  xenstore_.conflicts = 3;
+  Command("xenstore-write /a 1 /b 2; echo $?");
+  EXPECT_THAT(Run(), HasSubstr("\n0\n"));
+  EXPECT_EQ(xenstore_.conflicts, 0u);
+}
+
+TEST_F(ShellTest, XenstoreRestartsInTheMiddle) {
+  xenstore_.nodes["/a"] = "value";
+  xenstore_.before = [this] { xenstore_.deaf = true; };
+  Command("xenstore-read /a");
+  loop_->AddTimer(runtime::MonotonicNow() + 100 * runtime::kMillisecond,
+                  [this] { xenstore_.Restart(); });
+  EXPECT_THAT(Run(), HasSubstr("\nvalue\n"));
+}
+
+TEST_F(ShellTest, XenstoreRestartsInATransaction) {
+  xenstore_.before = [this] { xenstore_.before = [this] { xenstore_.Restart(); }; };
+  Command("xenstore-write /a 1 /b 2; echo $?");
+  EXPECT_THAT(Run(), HasSubstr("\n0\n"));
+  EXPECT_EQ(xenstore_.nodes["/b"], "2");
+}
+
+TEST_F(ShellTest, WatchGoesOnAfterARestart) {
+  Command("xenstore-watch -n 3 /w; echo done");
+  Then("/w\n", [this] { xenstore_.Write("/w/x", "1"); });
+  Then("/w/x\n", [this] { xenstore_.Restart(); });
+  Then("/w\n", [] {});
+  EXPECT_THAT(Run(), HasSubstr("/w\n/w/x\n/w\ndone\n"));
+}
+
+TEST_F(ShellTest, WatchEndsWithCtrlC) {
+  Command("xenstore-watch /w");
+  Then("\n/w\n", [this] { console_.Type("\x03"); });
+  EXPECT_THAT(Run(), HasSubstr("/w\n^C\n"));
+}
+
+TEST_F(ShellTest, Services) {
+  Command("ps; ps -c; kill console");
+  const std::string shown = Run();
+  EXPECT_THAT(shown, HasSubstr("console              running        2      1200"));
+  EXPECT_THAT(shown, HasSubstr("Memory        rw,copy"));
+  EXPECT_THAT(init_.done, ElementsAre("kill console"));
+}
+
+TEST_F(ShellTest, FilesAndTheDate) {
+  Command("ls; ls -l guest.cfg; cat guest.cfg; ls nothing; cat nothing");
+  Command("date 2024-02-29 12:34:56; date 2023-02-29 12:00; date");
+  const std::string shown = Run();
+  EXPECT_THAT(shown, HasSubstr("\nguest.cfg\n"));
+  EXPECT_THAT(shown, HasSubstr(absl::StrCat(sizeof(kConfig) - 1, "  guest.cfg\n", kConfig)));
+  EXPECT_THAT(shown, HasSubstr("ls: nothing: No such file or directory\ncat: nothing: No such"));
+  EXPECT_THAT(shown, HasSubstr("Thu Feb 29 12:34:56 UTC 2024\ndate: invalid date"));
+  EXPECT_THAT(init_.done, ElementsAre("clock 1709210096000000000"));
+}
+
+TEST_F(ShellTest, InfoAndLog) {
+  console_.log = "(PYR) one\n(PYR) \x1b[2Jtwo\n";
+  init_.files["cmdline"] = "quiet loglevel=2\n";
+  Command("xl info; xl info nr_cpus");
+  Command("xl dmesg -c; xl dmesg; echo end");
+  const std::string shown = Run();
+  EXPECT_THAT(shown, HasSubstr("free_memory            : 900\n"));
+  EXPECT_THAT(shown, HasSubstr("xen_commandline        : quiet loglevel=2\n"));
+  EXPECT_THAT(shown, HasSubstr("xend_config_format     : 4\n4\n"));
+  EXPECT_THAT(shown, HasSubstr("(PYR) one\n(PYR) ?[2Jtwo\nend\n"));
+}
+
+TEST_F(ShellTest, HelpSaysThatThereIsNoDom0) {
+  Command("help");
+  Command("help xl create; help nonsense; echo $?");
+  const std::string shown = Run();
+  EXPECT_THAT(shown, HasSubstr("'xl list' shows guests only."));
+  EXPECT_THAT(shown, HasSubstr("Usage: xl create"));
+  EXPECT_THAT(shown, HasSubstr("command \"nonsense\" not implemented\n1\n"));
+}
+
+TEST_F(ShellTest, TabCompletesNames) {
+  init_.guests = {{1, {"alphabet"}}};
+  Command("xl pause alph\t");
+  Command("xenstore-read /fir\t");
+  xenstore_.nodes["/first"] = "found";
+  Run();
+  EXPECT_THAT(init_.done, Contains("pause 1"));
+  EXPECT_THAT(console_.shown, HasSubstr("\nfound\n"));
+}
+
+TEST_F(ShellTest, PowerOffWaitsForTheText) {
+  When(kPrompt, "poweroff\r");
+  loop_->AddTimer(runtime::MonotonicNow() + 200 * runtime::kMillisecond,
+                  [this] { console_.Type("\x03"); });
+  Run();
+  EXPECT_THAT(init_.done, ElementsAre("power off"));
+}
+
+}  // namespace
+}  // namespace pyrene::xl
