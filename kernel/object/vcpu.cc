@@ -109,6 +109,7 @@ Status Vcpu::Run(Cpu& cpu, Thread& thread, uint64_t flags) {
     return Status::kGone;
   }
   thread.running = this;
+  __atomic_thread_fence(__ATOMIC_SEQ_CST);  // see Kick
   if ((flags & run_flags::kBlock) != 0) {
     LockGuard guard(lock_);
     if (!kicked_ && !timer_fired_ && !InterruptPending()) {
@@ -220,29 +221,26 @@ void Vcpu::ExitForException(Cpu& cpu, Thread& thread, uint64_t esr) {
 }
 
 void Vcpu::Kick() {
-  Thread* sleeper = nullptr;
-  Thread* runner = nullptr;
-  {
-    LockGuard guard(lock_);
-    kicked_ = true;
-    runner = __atomic_load_n(&runner_, __ATOMIC_ACQUIRE);
-    if (sleeping_) sleeper = runner;
-  }
-  if (sleeper != nullptr) {
-    Scheduler::Wake(*sleeper);
-  } else if (runner != nullptr && runner->cpu() != ThisCpu().id) {
+  // The sleeper is woken under the lock: later it might be waiting for something else.
+  LockGuard guard(lock_);
+  kicked_ = true;
+  // Pairs with Run's: this stores kicked_ and loads runner_, a run stores runner_ and loads
+  // kicked_; one of the two sees the other.
+  __atomic_thread_fence(__ATOMIC_SEQ_CST);
+  Thread* runner = __atomic_load_n(&runner_, __ATOMIC_ACQUIRE);
+  if (runner == nullptr) return;
+  if (sleeping_) {
+    Scheduler::Wake(*runner);
+  } else if (runner->cpu() != ThisCpu().id) {
     Poke(runner->cpu());  // out of the guest; Enter sees the kick
   }
 }
 
 void Vcpu::SleepOver() {
-  Thread* runner = nullptr;
-  {
-    LockGuard guard(lock_);
-    if (sleeping_) runner = __atomic_load_n(&runner_, __ATOMIC_ACQUIRE);
-    sleeping_ = false;
-  }
-  if (runner != nullptr) Scheduler::Wake(*runner);
+  LockGuard guard(lock_);
+  Thread* runner = __atomic_load_n(&runner_, __ATOMIC_ACQUIRE);
+  if (sleeping_ && runner != nullptr) Scheduler::Wake(*runner);
+  sleeping_ = false;
 }
 
 void Vcpu::TimerInterrupt(Cpu& cpu) {
