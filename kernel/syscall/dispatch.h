@@ -57,24 +57,15 @@ Status Find(Call& call, uint64_t index, ObjectType type, Rights rights, T*& obje
 
 // One function for each system call, named as in enum class Syscall; all but vcpu_run, which
 // sched/entry.cc treats first.
-// clang-format off: a list reads best as one
-#define PYRENE_SYSCALLS(X)                                                                     \
-  X(CapCopy)                                                                                   \
-  X(CapDelete)                                                                                 \
-  X(CapRevoke)                                                                                 \
-  X(CapInspect)                                                                                \
-  X(DomainCreate)                                                                              \
-  X(DomainMap)                                                                                 \
-  X(DomainUnmap)                                                                               \
-  X(DomainReset)                                                                               \
-  X(DomainAccount)                                                                             \
-  X(DomainSupervise)                                                                           \
-  X(DomainFault)                                                                               \
-  X(ThreadCreate) X(ThreadStart) X(ThreadStop) X(ThreadSet) X(ThreadInfo) X(ThreadExit)        \
-      X(ThreadYield) X(UpcallSet) X(UpcallInfo) X(UpcallMove) X(VcpuCreate) X(VcpuKick)        \
-          X(VcpuSync) X(VcpuTranslate) X(MemoryDerive) X(MemoryInfo) X(PortCreate) X(PortCall) \
-              X(PortReplyWait) X(NotificationCreate) X(NotificationSignal) X(NotificationWait) \
-                  X(IrqDerive) X(IrqBind) X(IrqAcknowledge) X(SystemOff) X(SystemReset)
+// clang-format off
+#define PYRENE_SYSCALLS(X)                                                              \
+  X(CapCopy) X(CapDelete) X(CapRevoke) X(CapInspect) X(DomainCreate) X(DomainMap)       \
+  X(DomainUnmap) X(DomainReset) X(DomainAccount) X(DomainSupervise) X(DomainFault)      \
+  X(ThreadCreate) X(ThreadStart) X(ThreadStop) X(ThreadSet) X(ThreadInfo) X(ThreadExit) \
+  X(ThreadYield) X(UpcallSet) X(UpcallInfo) X(UpcallMove) X(VcpuCreate) X(VcpuKick)     \
+  X(VcpuSync) X(VcpuTranslate) X(MemoryDerive) X(MemoryInfo) X(PortCreate) X(PortCall)  \
+  X(PortReplyWait) X(NotificationCreate) X(NotificationSignal) X(NotificationWait)      \
+  X(IrqDerive) X(IrqBind) X(IrqAcknowledge) X(SystemOff) X(SystemReset)
 // clang-format on
 
 namespace syscalls {

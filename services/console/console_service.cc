@@ -34,7 +34,7 @@ ConsoleService::ConsoleService(Journal& journal, SerialPort& port, proto::Channe
     : log_(journal),
       collector_(journal, log_),
       multiplexer_(journal, port),
-      xl_(std::move(xl), journal, multiplexer_, log_, std::move(read_offers)),
+      xl_(std::move(xl), multiplexer_, log_, std::move(read_offers)),
       started_(now),
       next_tick_(now),
       xl_seen_(now),
@@ -143,7 +143,7 @@ void ConsoleService::ShowTroubles() {
   if (whole == std::string::npos || !multiplexer_.HasRoomToWrite()) return;
   for (const absl::string_view line :
        absl::StrSplit(absl::string_view(part.text).substr(0, whole), '\n')) {
-    if (IsTrouble(line)) multiplexer_.Write(0, absl::StrCat(line, "\n"));
+    if (IsTrouble(line)) multiplexer_.Write(absl::StrCat(line, "\n"));
   }
   shown_ = part.position + whole + 1;
 }

@@ -68,12 +68,7 @@ void Multiplexer::Detach(DetachReason reason) {
   if (on_detached_) on_detached_(reason);
 }
 
-void Multiplexer::Write(uint32_t id, absl::string_view text) {
-  ByteRing& line = journal_.line();
-  if (id != 0 && static_cast<int32_t>(id - line.mark()) <= 0) return;
-  const std::string added = WithCarriageReturns(text);
-  if (added.size() <= line.room()) line.Append(added, id == 0 ? line.mark() : id);
-}
+void Multiplexer::Write(absl::string_view text) { Notice(WithCarriageReturns(text)); }
 
 // Whoever writes has made sure that there is room, or has a message that may be missed.
 void Multiplexer::Notice(absl::string_view text) {

@@ -50,12 +50,9 @@ class Multiplexer {
   // Nothing happens if no guest is attached.
   void Detach(DetachReason reason);
 
-  // Text for the line, up to kMaxWrite bytes. "\n" becomes "\r\n". xl repeats what it does not know
-  // to be taken, with the same `id`s, which grow; 0 is none.
+  // xl's text, up to kMaxWrite bytes. "\n" becomes "\r\n".
   bool HasRoomToWrite() const { return journal_.line().room() >= 2 * kMaxWrite + kReserve; }
-  void Write(uint32_t id, absl::string_view text);
-  // The next ids are those of another life of xl's.
-  void ForgetIds() { journal_.line().SetMark(0); }
+  void Write(absl::string_view text);
   // Whether all that was written up to `position`, as WritePosition said it, has left the UART.
   uint32_t WritePosition() const { return journal_.line().head(); }
   bool HasLeft(uint32_t position);

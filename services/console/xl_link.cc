@@ -19,10 +19,9 @@ capnp::Data::Reader DataOf(absl::string_view text) {
 
 }  // namespace
 
-XlLink::XlLink(proto::Channel channel, Journal& journal, Multiplexer& multiplexer, LogStore& log,
+XlLink::XlLink(proto::Channel channel, Multiplexer& multiplexer, LogStore& log,
                std::function<void()> read_offers)
     : channel_(std::move(channel)),
-      journal_(journal),
       multiplexer_(multiplexer),
       log_(log),
       read_offers_(std::move(read_offers)) {
@@ -49,12 +48,7 @@ bool XlLink::Serve() {
 }
 
 void XlLink::BeginConnection() {
-  // Init starts one epoch for each new life of either end. If console's own is the only one since
-  // the last connection, xl is the same as then, and may repeat text.
-  const bool same_xl = epoch_ == 0 && channel_.epoch() == journal_.xl_epoch() + 1;
-  if (!same_xl) multiplexer_.ForgetIds();
   epoch_ = channel_.epoch();
-  journal_.SetXlEpoch(epoch_);
   queue_.clear();
   taken_ = 0;
   flush_.reset();
@@ -74,7 +68,7 @@ absl::Status XlLink::Handle(proto::ConsoleRequest::Reader request) {
       if (text.size() == 0 || text.size() > Multiplexer::kMaxWrite) {
         return absl::InvalidArgumentError(absl::StrCat("terminalWrite of ", text.size(), " bytes"));
       }
-      multiplexer_.Write(id, {text.begin(), text.size()});
+      multiplexer_.Write({text.begin(), text.size()});
       if (id != 0) taken_ = id;
       break;
     }

@@ -527,36 +527,6 @@ TEST_F(ConsoleServiceTest, DeathOfConsoleLosesNothing) {
   EXPECT_EQ(Shown(), "\r\n[left domain 1]\r\n[domain 2: Ctrl-] leaves it]\r\nunseen");
 }
 
-// The answers do not arrive before console dies, so xl and the VMM repeat what they said.
-TEST_F(ConsoleServiceTest, RepeatedTextIsShownOnce) {
-  Guest& guest = NewGuest(1);
-  Run();
-  const auto speak = [&] {
-    xl_.Write(1, "pyrene# ");
-    xl_.Write(2, "kill console\n");
-    guest.vmm.Text(1, "early\n");
-  };
-  speak();
-  EXPECT_EQ(Shown(), "pyrene# kill console\r\n");
-  Boot();
-  Run();
-  speak();
-  xl_.Write(3, "pyrene# ");
-  EXPECT_EQ(Shown(), "pyrene# ");
-  Attach(1);
-  EXPECT_EQ(Shown(), "[domain 1: Ctrl-] leaves it]\r\nearly\r\n");
-  // Another xl counts anew, also when both died.
-  RestartXl();
-  Run();
-  xl_.Write(1, "another");
-  EXPECT_EQ(Shown(), "another");
-  RestartXl();
-  Boot();
-  Run();
-  xl_.Write(1, "a third");
-  EXPECT_EQ(Shown(), "a third");
-}
-
 TEST_F(ConsoleServiceTest, AttachedGuestDiesWhileConsoleIsDead) {
   NewGuest(1).ring.Write("last words");
   Attach(1);
