@@ -26,7 +26,7 @@ bool ParseLine(absl::string_view line, uint64_t& address, absl::string_view& nam
 }  // namespace
 
 std::string DescribeAddress(absl::string_view table, uint64_t address) {
-  const std::string plain = absl::StrCat("0x", absl::Hex(address));
+  std::string plain = absl::StrCat("0x", absl::Hex(address));
   uint64_t found = 0;
   absl::string_view found_name;
   // The last line at or below the address begins in [low, high).

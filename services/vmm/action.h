@@ -20,8 +20,8 @@ struct Outcome {
   int64_t value;
   Action action;
 
-  constexpr Outcome(int64_t v, Action a = Action::kRun)
-      : value(v), action(a) {}  // NOLINT: implicit on purpose
+  // NOLINTNEXTLINE(google-explicit-constructor): a plain number is an outcome
+  constexpr Outcome(int64_t v, Action a = Action::kRun) : value(v), action(a) {}
 };
 
 }  // namespace pyrene::vmm

@@ -13,7 +13,7 @@ namespace {
 // or resets, which only uses up its own ports.
 template <typename T, typename Act>
 Outcome Exchange(Vcpu& vcpu, Act act) {
-  T argument;
+  T argument{};
   if (!ReadArgument(vcpu, &argument)) return -xen::kEfault;
   const int64_t result = act(argument);
   if (result == 0 && !WriteArgument(vcpu, argument)) return -xen::kEfault;
@@ -22,7 +22,7 @@ Outcome Exchange(Vcpu& vcpu, Act act) {
 
 template <typename T, typename Act>
 Outcome Consume(Vcpu& vcpu, Act act) {
-  T argument;
+  T argument{};
   if (!ReadArgument(vcpu, &argument)) return -xen::kEfault;
   return act(argument);
 }

@@ -44,7 +44,7 @@ int64_t GetParam(Domain& domain, uint32_t index, uint64_t* value) {
 Outcome HvmOperation(Vcpu& vcpu) {
   const uint64_t operation = vcpu.state->x[0];
   if (operation != kSetParam && operation != kGetParam) return -xen::kEnosys;
-  xen::HvmParam param;
+  xen::HvmParam param{};
   if (!ReadArgument(vcpu, &param)) return -xen::kEfault;
   if (!vcpu.domain->IsSelf(param.domid)) return NotSelf(param.domid);
   uint64_t value = 0;

@@ -68,7 +68,7 @@ int64_t AddOne(Domain& domain, uint32_t space, uint64_t index, uint64_t gfn) {
 }
 
 Outcome Add(Vcpu& vcpu) {
-  xen::AddToPhysmap add;
+  xen::AddToPhysmap add{};
   if (!ReadArgument(vcpu, &add)) return -xen::kEfault;
   if (!vcpu.domain->IsSelf(add.domid)) return NotSelf(add.domid);
   // Foreign pages have no place for the other domain's id in this structure.

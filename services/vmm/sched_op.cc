@@ -62,7 +62,7 @@ Outcome Poll(Vcpu& vcpu) {
 // Two watchdogs: id 0 arms a free one and answers its number, 1 or 2; that number and a new timeout
 // re-arms, timeout 0 disarms.
 Outcome Watchdog(Vcpu& vcpu) {
-  xen::SchedWatchdog watchdog;
+  xen::SchedWatchdog watchdog{};
   if (!ReadArgument(vcpu, &watchdog)) return -xen::kEfault;
   if (watchdog.id > Timers::kWatchdogs) return -xen::kEinval;
   Domain& domain = *vcpu.domain;

@@ -94,6 +94,7 @@ TEST(VmmEventRace, NoEventIsLost) {
   std::atomic<int> finished{0};
   std::atomic<bool> lost{false};
   std::vector<std::thread> senders;
+  senders.reserve(kSenders);
   for (int i = 0; i < kSenders; ++i) {
     senders.emplace_back([&, i] {
       const uint32_t port = i == 2 ? back : ports[i];
@@ -312,6 +313,7 @@ TEST(VmmMutex, Excludes) {
   uint64_t counter = 0;
   const int rounds = Rounds(50000);
   std::vector<std::thread> threads;
+  threads.reserve(4);
   for (int i = 0; i < 4; ++i) {
     threads.emplace_back([&] {
       for (int round = 0; round < rounds; ++round) {

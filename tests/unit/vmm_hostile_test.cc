@@ -146,7 +146,7 @@ class HostileGuest {
     if (random_() % 2 == 0) reinterpret_cast<uint32_t*>(words)[1] = random_() % 12;
     if (random_() % 2 == 0) words[2] = random_() % 40;
     if (random_() % 4 != 0) {
-      VcpuState* s = guest_.host.states[0];
+      VcpuState* s = nullptr;
       for (uint32_t cpu = 0; cpu < guest_.domain->config().vcpus; ++cpu) {
         s = guest_.host.states[cpu];
         s->x[1] = s->x[16] == 24 ? random_() % 4 : TestGuest::Va(at);

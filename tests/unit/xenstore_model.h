@@ -79,6 +79,7 @@ class Model {
     }
     std::sort(found.begin(), found.end());
     std::vector<std::string> names;
+    names.reserve(found.size());
     for (auto& [born, name] : found) names.push_back(name);
     return Join(names);
   }
@@ -88,7 +89,7 @@ class Model {
     if (error == "!ENOENT") return Create(c, path, value, tx);
     if (!error.empty()) return error;
     In(tx)[path].value = value;
-    In(tx)[path].content = ++clock;
+    In(tx)[path].content = ++clock_;
     if (tx != nullptr) {
       tx->values.insert(path);
     } else {
@@ -133,7 +134,7 @@ class Model {
     Node& node = In(tx)[path];
     if (!c.privileged && DomId(perms[0]) != c.domid) return "!EPERM";
     std::vector<std::string> old = std::exchange(node.perms, perms);
-    node.content = ++clock;
+    node.content = ++clock_;
     if (tx != nullptr) {
       tx->set_perms.insert(path);
     } else {
@@ -161,7 +162,7 @@ class Model {
   bool MayStart(const Client& c) const { return c.privileged || c.txs.size() < c.max_transactions; }
   void Start(Client& c, uint32_t id) {
     Tx& tx = c.txs[id];
-    tx.start = clock;
+    tx.start = clock_;
     tx.base = tx.now = nodes;
   }
   std::string End(Client& c, uint32_t id, bool commit) {
@@ -194,9 +195,9 @@ class Model {
         if (DomId(node.perms[i]) == domid)
           node.perms.erase(node.perms.begin() + static_cast<long>(i));
       }
-      if (node.perms.size() != before) node.content = ++clock;
+      if (node.perms.size() != before) node.content = ++clock_;
     }
-    released[domid] = ++clock;
+    released[domid] = ++clock_;
     Announce(changes);
   }
 
@@ -267,9 +268,9 @@ class Model {
       if (tx != nullptr) owned += Owned(tx->now, c.domid) - Owned(tx->base, c.domid);
       if (owned + static_cast<long>(missing.size()) > c.max_nodes) return "!ENOSPC";
     }
-    in[up].listing = ++clock;
+    in[up].listing = ++clock_;
     for (const std::string& each : missing) {
-      in[each] = {each == path ? value : "", perms, clock, clock, clock};
+      in[each] = {each == path ? value : "", perms, clock_, clock_, clock_};
       if (tx != nullptr) {
         tx->content.insert(each);
         (each == path ? tx->values : tx->implicit).insert(each);
@@ -293,7 +294,7 @@ class Model {
         ++it;
       }
     }
-    in[Parent(path)].listing = ++clock;
+    in[Parent(path)].listing = ++clock_;
     return gone;
   }
 
@@ -352,8 +353,8 @@ class Model {
       if (!is) continue;
       if (!was || remade) {
         nodes[path] = now->second;
-        nodes[path].born = nodes[path].content = nodes[path].listing = ++clock;
-        nodes[Parent(path)].listing = clock;
+        nodes[path].born = nodes[path].content = nodes[path].listing = ++clock_;
+        nodes[Parent(path)].listing = clock_;
         if (tx.values.contains(path) || tx.set_perms.contains(path) || tx.removed.contains(path)) {
           changes.push_back({path, {}, {}});
         }
@@ -363,7 +364,7 @@ class Model {
       std::vector<std::string> before = nodes[path].perms;
       nodes[path].value = now->second.value;
       nodes[path].perms = now->second.perms;
-      nodes[path].content = ++clock;
+      nodes[path].content = ++clock_;
       changes.push_back({path, before, {}});
     }
     Announce(changes);
@@ -403,7 +404,7 @@ class Model {
     if (!c.events.contains(event)) c.events.insert(event);
   }
 
-  uint64_t clock = 0;
+  uint64_t clock_ = 0;
 };
 
 }  // namespace pyrene::xenstore

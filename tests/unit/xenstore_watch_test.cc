@@ -221,7 +221,10 @@ TEST_F(WatchTest, OnlyAWatchThatMissedEventsIsTold) {
   std::string name(1900, 'n');
   for (std::string flooded : {"one", "two"}) {
     for (int i = 0; i < 200; ++i) {
-      std::string path = "data/" + flooded + "/" + name + std::to_string(i);
+      std::string path = "data/" + flooded;
+      path += "/";
+      path += name;
+      path += std::to_string(i);
       ASSERT_EQ(guest_.Mkdir(path), "OK");
     }
     Lines events = guest_.Events();
