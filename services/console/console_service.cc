@@ -34,7 +34,7 @@ ConsoleService::ConsoleService(Journal& journal, SerialPort& port, proto::Channe
     : log_(journal),
       collector_(journal, log_),
       multiplexer_(journal, port),
-      xl_(std::move(xl), multiplexer_, log_, std::move(read_offers)),
+      xl_(std::move(xl), journal, multiplexer_, log_, std::move(read_offers)),
       started_(now),
       next_tick_(now),
       xl_seen_(now),
@@ -56,6 +56,7 @@ absl::Status ConsoleService::Offer(const init::Offer& offer) {
         runtime::Memory::Map(taken.memory.get(), runtime::Access::kRead);
     if (!ring.ok()) return ring.status();
     collector_.AddService(offer.peer, std::move(*ring));
+    LogSignalled();
   } else if (offer.peer_domid == 0) {
     return absl::InvalidArgumentError(absl::StrCat(offer.name, ": of no guest"));
   } else if (offer.schema_id == proto::kPvConsoleRing) {
@@ -111,7 +112,8 @@ bool ConsoleService::ServeGuest(Guest& guest) {
 
 bool ConsoleService::Round(uint64_t now) {
   if (now >= next_tick_) Tick(now);
-  bool more = collector_.Collect(now);
+  log_signalled_ = collector_.Collect(now, log_signalled_);
+  bool more = log_signalled_;
   more = multiplexer_.Receive() || more;
   for (auto& [domid, guest] : guests_) more = ServeGuest(guest) || more;
   multiplexer_.DeliverInput();
@@ -125,6 +127,7 @@ uint64_t ConsoleService::Deadline(uint64_t now) const {
 
 void ConsoleService::Tick(uint64_t now) {
   next_tick_ = now + kTick;
+  log_signalled_ = true;  // who had more to say than it may has it still in its ring
   if (adopting_ && now - started_ >= kPatience) {
     adopting_ = false;
     multiplexer_.EndAdoption();
@@ -143,7 +146,7 @@ void ConsoleService::ShowTroubles() {
   if (whole == std::string::npos || !multiplexer_.HasRoomToWrite()) return;
   for (const absl::string_view line :
        absl::StrSplit(absl::string_view(part.text).substr(0, whole), '\n')) {
-    if (IsTrouble(line)) multiplexer_.Write(absl::StrCat(line, "\n"));
+    if (IsTrouble(line)) multiplexer_.Write(0, absl::StrCat(line, "\n"));
   }
   shown_ = part.position + whole + 1;
 }

@@ -33,6 +33,8 @@ class ConsoleService {
                  std::function<void()> read_offers, uint64_t now);
 
   LogCollector& logs() { return collector_; }
+  // Somebody has written to his log ring.
+  void LogSignalled() { log_signalled_ = true; }
 
   // The offer's capabilities are this object's from now on, also after an error.
   absl::Status Offer(const init::Offer& offer);
@@ -75,6 +77,7 @@ class ConsoleService {
   uint64_t xl_seen_;
   bool adopting_ = true;
   uint64_t shown_;  // of the log
+  bool log_signalled_ = true;
 };
 
 }  // namespace pyrene::console

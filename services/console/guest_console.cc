@@ -77,7 +77,19 @@ bool GuestConsole::HasRoomForText(bool attached) const {
   return !attached || output_.used() + kMaxTextBytes <= kAttachedLimit;
 }
 
-void GuestConsole::AddText(absl::string_view text) { output_.Append(WithCarriageReturns(text)); }
+// The id is stored before the text, with the head that says when the text is there.
+void GuestConsole::AddText(uint32_t id, absl::string_view text) {
+  const std::string added = WithCarriageReturns(text);
+  if (id != 0) {
+    const int32_t newer = static_cast<int32_t>(id - static_cast<uint32_t>(record_->text));
+    const uint32_t behind = static_cast<uint32_t>(record_->text >> 32);
+    const bool there = static_cast<int32_t>(output_.head() - behind) >= 0;
+    if (newer < 0 || (newer == 0 && there)) return;
+    const uint32_t after = output_.head() + static_cast<uint32_t>(added.size());
+    Commit(record_->text, uint64_t{after} << 32 | id);
+  }
+  output_.Append(added);
+}
 
 void GuestConsole::Started() {
   stopped_ = false;

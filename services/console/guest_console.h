@@ -48,8 +48,9 @@ class GuestConsole {
 
   // Whether a message of text may be taken.
   bool HasRoomForText(bool attached) const;
-  // What the guest wrote by another way than the ring. "\n" becomes "\r\n".
-  void AddText(absl::string_view text);
+  // What the guest wrote by another way than the ring. "\n" becomes "\r\n". The VMM repeats what it
+  // does not know to be taken, with the same `id`s, which grow; 0 is none.
+  void AddText(uint32_t id, absl::string_view text);
 
   // The ring was zeroed; the guest begins to run.
   void Started();

@@ -30,6 +30,7 @@ struct GuestRecord {
   ByteRingState output;
   uint32_t before;
   uint32_t domid;  // 0: nobody's
+  uint64_t text;   // last message of text: its id, and above it the output's head behind it
 };
 
 struct LogState {
@@ -45,7 +46,7 @@ struct LogPosition {
 
 class Journal {
  public:
-  static constexpr uint32_t kMaxGuests = 64;
+  static constexpr uint32_t kMaxGuests = 32;  // as many as init can hold
   // With room for no guest, and what each guest needs.
   static constexpr size_t kFixedBytes = 4096 + kLineBytes + kInputBytes + kLogBytes;
 
@@ -56,12 +57,17 @@ class Journal {
   // Whether this is not the first life.
   bool adopted() const { return adopted_; }
 
+  // Its mark is the id of xl's last text.
   ByteRing& line() { return line_; }
   ByteRing& input() { return input_; }
 
   // The guest that has the serial line, or 0.
   uint16_t attached() const { return static_cast<uint16_t>(state_->attached); }
   void SetAttached(uint16_t domid) { Commit(state_->attached, uint32_t{domid}); }
+
+  // Of the channel with xl, when it was up last.
+  uint32_t xl_epoch() const { return state_->xl_epoch; }
+  void SetXlEpoch(uint32_t epoch) { Commit(state_->xl_epoch, epoch); }
 
   struct Slot {
     GuestRecord* record;
@@ -88,7 +94,7 @@ class Journal {
     uint64_t magic;
     uint64_t bytes;
     uint32_t attached;
-    uint32_t reserved;
+    uint32_t xl_epoch;
     ByteRingState line;
     ByteRingState input;
     LogState log;

@@ -62,7 +62,12 @@ void LogCollector::RemoveService(const std::string& name, uint64_t now) {
   journal_.FreePosition(name);
 }
 
-bool LogCollector::Collect(uint64_t now) {
+bool LogCollector::Collect(uint64_t now, bool signalled) {
+  // The kernel's lines have their own stamps, which are older than `now`: all of them first.
+  const auto kernel = sources_.find(std::string(kKernel));
+  while (kernel != sources_.end() && CollectFrom(kernel->first, kernel->second, now)) {
+  }
+  if (!signalled) return false;
   bool more = false;
   for (auto& [name, source] : sources_) more = CollectFrom(name, source, now) || more;
   return more;

@@ -34,8 +34,9 @@ class LogCollector {
   // Reads its last words.
   void RemoveService(const std::string& name, uint64_t now);
 
-  // One round, bounded; `now` in nanoseconds. True: there may be more.
-  bool Collect(uint64_t now);
+  // One round, bounded; `now` in nanoseconds. The kernel's lines always, the services' if
+  // `signalled` that there are some. True: there may be more.
+  bool Collect(uint64_t now, bool signalled = true);
 
  private:
   using Reader = std::variant<KernelLogReader, runtime::LogReader>;

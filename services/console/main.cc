@@ -157,7 +157,9 @@ absl::Status Main::OpenLogs() {
     absl::StatusOr<runtime::Memory> ring = runtime::Memory::Map(entry.cap, runtime::Access::kRead);
     if (!ring.ok()) return ring.status();
     service_->logs().AddService(std::string(name), std::move(*ring));
-    if (absl::Status status = Listen(entry.value); !status.ok()) return status;
+    const absl::Status status =
+        loop_.AddSourceAt(entry.value, [this] { service_->LogSignalled(); });
+    if (!status.ok() && !absl::IsAlreadyExists(status)) return status;
   }
   return absl::OkStatus();
 }

@@ -68,7 +68,12 @@ void Multiplexer::Detach(DetachReason reason) {
   if (on_detached_) on_detached_(reason);
 }
 
-void Multiplexer::Write(absl::string_view text) { Notice(WithCarriageReturns(text)); }
+void Multiplexer::Write(uint32_t id, absl::string_view text) {
+  ByteRing& line = journal_.line();
+  if (id != 0 && static_cast<int32_t>(id - line.mark()) <= 0) return;
+  const std::string added = WithCarriageReturns(text);
+  if (added.size() <= line.room()) line.Append(added, id == 0 ? line.mark() : id);
+}
 
 // Whoever writes has made sure that there is room, or has a message that may be missed.
 void Multiplexer::Notice(absl::string_view text) {
@@ -100,7 +105,7 @@ bool Multiplexer::Receive() {
     }
   }
   if (dropped) Notice("\a");
-  return count != 0;
+  return count == kReceiveBatch;
 }
 
 ByteRing* Multiplexer::Source() {
@@ -109,7 +114,13 @@ ByteRing* Multiplexer::Source() {
   return guest == nullptr || guest->output().empty() ? nullptr : &guest->output();
 }
 
+bool Multiplexer::crowded() {
+  GuestConsole* const guest = FindGuest(attached());
+  return !HasRoomToWrite() || (guest != nullptr && !guest->HasRoomForText(true));
+}
+
 bool Multiplexer::Transmit() {
+  const bool awaited = crowded();
   uint32_t sent = 0;
   while (sent < kTransmitBatch) {
     ByteRing* const source = Source();
@@ -121,14 +132,14 @@ bool Multiplexer::Transmit() {
     for (const char c : source->Front(kTransmitBatch - sent)) {
       if (!port_.Put(c)) {
         port_.WantTransmitInterrupt(true);
-        return sent != 0;
+        return awaited && sent != 0;
       }
       source->Consume(1);
       ++sent;
     }
   }
   port_.WantTransmitInterrupt(false);
-  return sent != 0;
+  return sent == kTransmitBatch || (awaited && sent != 0);
 }
 
 void Multiplexer::DeliverInput() {

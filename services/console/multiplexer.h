@@ -50,9 +50,12 @@ class Multiplexer {
   // Nothing happens if no guest is attached.
   void Detach(DetachReason reason);
 
-  // xl's text, up to kMaxWrite bytes. "\n" becomes "\r\n".
+  // Text for the line, up to kMaxWrite bytes. "\n" becomes "\r\n". xl repeats what it does not know
+  // to be taken, with the same `id`s, which grow; 0 is none.
   bool HasRoomToWrite() const { return journal_.line().room() >= 2 * kMaxWrite + kReserve; }
-  void Write(absl::string_view text);
+  void Write(uint32_t id, absl::string_view text);
+  // The next ids are those of another life of xl's.
+  void ForgetIds() { journal_.line().SetMark(0); }
   // Whether all that was written up to `position`, as WritePosition said it, has left the UART.
   uint32_t WritePosition() const { return journal_.line().head(); }
   bool HasLeft(uint32_t position);
@@ -60,9 +63,11 @@ class Multiplexer {
   // What was typed for whom has the line; xl's if no guest is attached.
   ByteRing& input() { return journal_.input(); }
 
-  // One round each, bounded. True: something has moved, so there may be more.
+  // One round each, bounded. True: there may be more.
   bool Receive();
   bool Transmit();
+  // Whether somebody may be waiting for the line to take text.
+  bool crowded();
   // Gives the attached guest what was typed for it.
   void DeliverInput();
 

@@ -38,7 +38,7 @@ absl::Status VmmLink::Handle(proto::ConsoleRequest::Reader request, GuestConsole
       if (text.size() == 0 || text.size() > kMaxText) {
         return absl::InvalidArgumentError(absl::StrCat("guestText of ", text.size(), " bytes"));
       }
-      guest.AddText({text.begin(), text.size()});
+      guest.AddText(request.getId(), {text.begin(), text.size()});
       break;
     }
     case proto::ConsoleRequest::GUEST_STARTED:

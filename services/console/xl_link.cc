@@ -19,9 +19,10 @@ capnp::Data::Reader DataOf(absl::string_view text) {
 
 }  // namespace
 
-XlLink::XlLink(proto::Channel channel, Multiplexer& multiplexer, LogStore& log,
+XlLink::XlLink(proto::Channel channel, Journal& journal, Multiplexer& multiplexer, LogStore& log,
                std::function<void()> read_offers)
     : channel_(std::move(channel)),
+      journal_(journal),
       multiplexer_(multiplexer),
       log_(log),
       read_offers_(std::move(read_offers)) {
@@ -48,7 +49,12 @@ bool XlLink::Serve() {
 }
 
 void XlLink::BeginConnection() {
+  // Init starts one epoch for each new life of either end. If console's own is the only one since
+  // the last connection, xl is the same as then, and may repeat text.
+  const bool same_xl = epoch_ == 0 && channel_.epoch() == journal_.xl_epoch() + 1;
+  if (!same_xl) multiplexer_.ForgetIds();
   epoch_ = channel_.epoch();
+  journal_.SetXlEpoch(epoch_);
   queue_.clear();
   taken_ = 0;
   flush_.reset();
@@ -68,7 +74,7 @@ absl::Status XlLink::Handle(proto::ConsoleRequest::Reader request) {
       if (text.size() == 0 || text.size() > Multiplexer::kMaxWrite) {
         return absl::InvalidArgumentError(absl::StrCat("terminalWrite of ", text.size(), " bytes"));
       }
-      multiplexer_.Write({text.begin(), text.size()});
+      multiplexer_.Write(id, {text.begin(), text.size()});
       if (id != 0) taken_ = id;
       break;
     }
@@ -131,6 +137,8 @@ void XlLink::SendDetached(DetachReason reason) {
                       : reason == DetachReason::kGuestGone ? proto::DetachReason::GUEST_GONE
                                                            : proto::DetachReason::REQUESTED);
   });
+  SendQueued();
+  channel_.Flush();
 }
 
 void XlLink::SendInput() {

@@ -22,7 +22,7 @@ namespace pyrene::console {
 class XlLink {
  public:
   // `read_offers` takes what init has offered so far: xl may name a guest that is on its way.
-  XlLink(proto::Channel channel, Multiplexer& multiplexer, LogStore& log,
+  XlLink(proto::Channel channel, Journal& journal, Multiplexer& multiplexer, LogStore& log,
          std::function<void()> read_offers);
 
   // One round, bounded. True: there may be more.
@@ -50,6 +50,7 @@ class XlLink {
   void SendQueued();
 
   proto::Channel channel_;
+  Journal& journal_;
   Multiplexer& multiplexer_;
   LogStore& log_;
   std::function<void()> read_offers_;

@@ -76,9 +76,13 @@ std::optional<PageRange> FreePages::OddPiece(uint64_t wanted) const {
 }
 
 absl::StatusOr<std::vector<PageRange>> FreePages::AllocateGuest(uint64_t pages) {
+  if (pages > free_) {
+    return absl::ResourceExhaustedError(
+        absl::StrCat("not enough memory: ", pages * 4, " KiB wanted, ", free_ * 4, " KiB free"));
+  }
   std::vector<PageRange> pieces;
   uint64_t left = pages;
-  while (left != 0 && pages <= free_ && pieces.size() < kMaxGuestPieces) {
+  while (left != 0 && pieces.size() < kMaxGuestPieces) {
     std::optional<PageRange> piece = BlockPiece(left);
     if (!piece.has_value()) piece = OddPiece(left);
     if (!piece.has_value()) break;
@@ -89,10 +93,6 @@ absl::StatusOr<std::vector<PageRange>> FreePages::AllocateGuest(uint64_t pages) 
   if (left == 0) return pieces;
   const uint64_t largest = pages - left;
   for (const PageRange& piece : pieces) Free(piece);
-  if (pages > free_) {
-    return absl::ResourceExhaustedError(
-        absl::StrCat("not enough memory: ", pages * 4, " KiB wanted, ", free_ * 4, " KiB free"));
-  }
   return absl::ResourceExhaustedError(absl::StrCat(
       "not enough memory: ", pages * 4, " KiB wanted, but free memory is so scattered ", "that ",
       kMaxGuestPieces, " pieces hold ", largest * 4, " KiB"));

@@ -133,9 +133,7 @@ void Guests::HandleAnswer(Guest& guest, uint32_t id, const absl::Status& status)
       return;
     }
     guest.phase = Guest::Phase::kRunning;
-    if (guest.create_request != 0) listener_.created(guest.create_request, guest.domid);
-    guest.create_request = 0;
-    return;
+    return AnswerCreated(guest);
   }
   const auto control = std::find_if(guest.controls.begin(), guest.controls.end(),
                                     [id](const Guest::Control& c) { return c.vmm_request == id; });

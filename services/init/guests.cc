@@ -27,6 +27,8 @@ constexpr size_t kMaxWaiting = 8;
 // blocks where the guest gives pages back; the last also for its VMM.
 constexpr uint64_t kGuestQuotaPages = 24;
 constexpr uint64_t kRamPagesPerQuotaPage = 4096;  // 16 MiB
+// Of its VMM for each vCPU: its state page, Vcpu, thread and two notifications.
+constexpr uint64_t kVcpuQuotaPages = 3;
 constexpr Rights kReadWrite = rights::kRead | rights::kWrite;
 
 template <typename Value>
@@ -130,6 +132,8 @@ absl::Status Guests::Create(proto::GuestConfig::Reader config, uint32_t request)
   }
   Guest& made = *guest;
   guests_.push_back(std::move(guest));
+  runtime::LogInfo("guest ", made.domid, " (", made.name, "): ", made.Config().getMemoryKib(),
+                   " KiB in ", made.ram.size(), " pieces");
   made.zeroing = true;
   zeroer_.Add(&made.ram, [this, &made](const absl::Status& status) {
     made.zeroing = false;
@@ -187,7 +191,8 @@ absl::Status Guests::Allocate(Guest& guest) {
     status = Take(pool.AllocateGuest(config.getMemoryKib() / 4, Named("guest ", guest)), guest.ram);
   if (!status.ok()) return status;
   const uint64_t quota = QuotaForRam(guest.ram);
-  guest.vmm->set_quota_pages(manifest_.getVmm().getQuotaPages() + quota);
+  guest.vmm->set_quota_pages(manifest_.getVmm().getQuotaPages() + quota +
+                             config.getMaxVcpus() * kVcpuQuotaPages);
   guest.vmm->set_cpu(guest.placement[0]);
   return Take(Object::Create(Named("guest ", guest),
                              [quota](CapIndex index) {
@@ -333,6 +338,9 @@ void Guests::Step() {
     }
     Kill(*guest, guest->failure);
   }
+  for (const auto& guest : guests_) {
+    if (guest->phase == Guest::Phase::kRunning) AnswerCreated(*guest);
+  }
   for (size_t i = guests_.size(); i-- > 0;) {
     if (guests_[i]->phase != Guest::Phase::kDying || !StepDying(*guests_[i])) continue;
     const std::unique_ptr<Guest> gone = std::move(guests_[i]);
@@ -365,7 +373,24 @@ bool Guests::StepDying(Guest& guest) {
   return true;
 }
 
+void Guests::AnswerCreated(Guest& guest) {
+  if (guest.create_request == 0) return;
+  const OfferBook& offers = supervisor_.Find("console")->offers();
+  if (!offers.Told(Named("console.", guest)) || !offers.Told(Named("pv.console.", guest))) {
+    // Its ring is full, or it is being restarted.
+    world_.loop.AddTimer(runtime::MonotonicNow() + runtime::kMillisecond, [this] { Wake(); });
+    return;
+  }
+  runtime::LogInfo("guest ", guest.domid, " (", guest.name, ") runs");
+  listener_.created(guest.create_request, guest.domid);
+  guest.create_request = 0;
+}
+
 void Guests::AnswerDestroyed(const Guest& guest) {
+  const sys::Account account = sys::DomainAccount(kSelfDomainCap);
+  runtime::LogInfo("guest ", guest.domid, " (", guest.name, ") is gone: ", guest.failure, "; ",
+                   world_.ram.free().free_pages(), " pages free, ",
+                   account.quota_pages - account.used_pages, " for kernel objects");
   if (guest.create_request != 0)
     listener_.failed(guest.create_request, absl::AbortedError(guest.failure));
   for (const uint32_t request : guest.destroy_requests) listener_.done(request);

@@ -84,6 +84,8 @@ class Guests {
   absl::StatusOr<uint32_t> SendRequest(Guest& guest,
                                        const std::function<void(proto::VmmRequest::Builder)>& fill);
   absl::Status HandleVmm(Guest& guest, proto::VmmEvent::Reader event);
+  // Answers createGuest when console knows the guest, too.
+  void AnswerCreated(Guest& guest);
   void HandleAnswer(Guest& guest, uint32_t id, const absl::Status& status);
   // Its end begins. `why`: for who waits for its creation.
   void Kill(Guest& guest, const std::string& why);

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "services/init/halt.h"
 
+#include "absl/strings/ascii.h"
 #include "runtime/kernel/syscall.h"
 
 namespace pyrene::init {
@@ -14,13 +15,15 @@ constexpr unsigned kData = 0x00;
 constexpr unsigned kFlags = 0x18;
 constexpr uint32_t kTransmitFull = 1 << 5;
 
-void Write(absl::string_view text) {
+void Put(char c) {
   if (uart == nullptr) return;
-  for (const char c : text) {
-    while ((uart[kFlags / 4] & kTransmitFull) != 0) {
-    }
-    uart[kData / 4] = static_cast<uint8_t>(c);
+  while ((uart[kFlags / 4] & kTransmitFull) != 0) {
   }
+  uart[kData / 4] = static_cast<uint8_t>(c);
+}
+
+void Write(absl::string_view text) {
+  for (const char c : text) Put(c);
 }
 
 }  // namespace
@@ -35,7 +38,8 @@ void Halt(absl::string_view text) {
     stop();
   }
   Write("\r\nPANIC: init: ");
-  Write(text);
+  // It may quote what is damaged.
+  for (const char c : text) Put(absl::ascii_isprint(static_cast<unsigned char>(c)) ? c : '?');
   Write("\r\nsystem halted\r\n");
   sys::ThreadExit(1);
 }

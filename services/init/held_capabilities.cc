@@ -1,8 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "services/init/held_capabilities.h"
 
-#include <algorithm>
-
 #include "absl/strings/str_cat.h"
 #include "runtime/kernel/syscall.h"
 #include "services/init/object.h"
@@ -10,60 +8,41 @@
 namespace pyrene::init {
 namespace {
 
-constexpr size_t kMaxText = 40;
-
-std::string Name(Service& service, const HeldFacts& held, uint64_t id) {
-  const std::vector<Given>& given = service.live()->given();
-  const auto found = std::find_if(given.begin(), given.end(),
-                                  [&held](const Given& g) { return g.index == held.index; });
-  const absl::string_view object = ObjectName(id);
-  if (found != given.end()) {
-    const bool same = found->type == held.type && found->object_id == id &&
-                      found->rights == held.rights && found->badge == held.badge;
-    if (!same) return absl::StrCat("! ", found->name);
-    return object.empty() ? found->name : absl::StrCat(found->name, ": ", object);
-  }
-  bool is_memory = false;
-  if (const ServiceOffer* offer = service.offers().InstalledAt(held.index, is_memory);
-      offer != nullptr) {
-    return absl::StrCat("offer ", offer->name, is_memory ? "" : ".peer");
-  }
-  return std::string(object);
-}
-
-template <typename NameOf>
-std::vector<HeldFacts> Inspect(CapIndex domain, NameOf name_of) {
-  std::vector<HeldFacts> all;
+std::vector<Held> Inspect(CapIndex domain) {
+  std::vector<Held> all;
   for (CapIndex index = 1; index < kMaxCaps; ++index) {
     const sys::CapInspection facts = sys::CapInspect(domain, index);
     if (facts.status != Status::kOk) continue;
-    HeldFacts held{index, facts.type, facts.rights, facts.badge, {}};
-    held.object = std::string(name_of(held, facts.object_id)).substr(0, kMaxText);
-    all.push_back(std::move(held));
+    all.push_back({index, facts.type, facts.rights, facts.badge, facts.object_id, {}});
   }
   return all;
+}
+
+std::string OfferAt(OfferBook& offers, CapIndex index) {
+  bool is_memory = false;
+  const ServiceOffer* const offer = offers.InstalledAt(index, is_memory);
+  return offer == nullptr ? "" : absl::StrCat(offer->name, is_memory ? "" : ".peer");
 }
 
 }  // namespace
 
-std::vector<HeldFacts> HeldBy(Service& service) {
+std::vector<Held> HeldBy(Service& service) {
   if (service.live() == nullptr) return {};
-  std::vector<HeldFacts> all =
-      Inspect(service.live()->domain(),
-              [&](const HeldFacts& held, uint64_t id) { return Name(service, held, id); });
-  for (const Given& given : service.live()->given()) {
-    const bool there = std::any_of(all.begin(), all.end(), [&given](const HeldFacts& held) {
-      return held.index == given.index;
-    });
-    if (!there)
-      all.push_back({given.index, ObjectType::kNone, 0, 0,
-                     absl::StrCat("! ", given.name, " is gone").substr(0, kMaxText)});
+  const std::vector<Given>& given = service.live()->given();
+  std::vector<Held> all = Inspect(service.live()->domain());
+  for (Held& held : all) {
+    held.object =
+        NameHeld(held, given, OfferAt(service.offers(), held.index), ObjectName(held.object_id));
   }
+  const std::vector<Held> missing = Missing(all, given);
+  all.insert(all.end(), missing.begin(), missing.end());
   return all;
 }
 
-std::vector<HeldFacts> HeldByInit() {
-  return Inspect(kNullCap, [](const HeldFacts&, uint64_t id) { return ObjectName(id); });
+std::vector<Held> HeldByInit() {
+  std::vector<Held> all = Inspect(kNullCap);
+  for (Held& held : all) held.object = NameHeld(held, {}, "", ObjectName(held.object_id));
+  return all;
 }
 
 }  // namespace pyrene::init

@@ -13,6 +13,7 @@
 #include "proto/manifest.capnp.h"
 #include "runtime/start_info.h"
 #include "services/init/bundle.h"
+#include "services/init/capability_names.h"
 #include "services/init/ram.h"
 
 namespace pyrene::init {
@@ -24,16 +25,6 @@ struct Grant {
   Rights rights = 0;
   uint64_t badge = 0;
   uint32_t value = 0;
-};
-
-// A grant as it was installed: what the kernel has to show for it.
-struct Given {
-  std::string name;
-  CapIndex index = kNullCap;
-  ObjectType type = ObjectType::kNone;
-  uint64_t object_id = 0;
-  Rights rights = 0;
-  uint64_t badge = 0;
 };
 
 struct DomainPlan {

@@ -100,13 +100,13 @@ class Checker {
     where_ = absl::StrCat("channel ", name);
     Name(name);
     Unique(channels_, name);
+    if (channel.getClient() == channel.getServer())
+      Bad("both ends are ", Text(channel.getClient()));
     // The toolstack's other end is init.
     CheckEnd(Text(channel.getClient()), channel.getClientBit(), name, services);
     if (Text(channel.getServer()) != "init") {
       CheckEnd(Text(channel.getServer()), channel.getServerBit(), name, services);
     }
-    if (channel.getClient() == channel.getServer())
-      Bad("both ends are ", Text(channel.getClient()));
     if (channel.getSchemaId() == 0) Bad("no schemaId");
     Number("ringBytes", channel.getRingBytes(), proto::kMinRingBytes, proto::kMaxRingBytes);
     if (!std::has_single_bit(channel.getRingBytes())) Bad("ringBytes is no power of two");

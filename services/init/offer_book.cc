@@ -22,6 +22,11 @@ bool OfferBook::Add(ServiceOffer offer) {
   return true;
 }
 
+bool OfferBook::Told(absl::string_view name) const {
+  const Entry* const entry = Find(name);
+  return entry != nullptr && entry->state != State::kWaiting;
+}
+
 void OfferBook::Revoke(absl::string_view name) {
   Entry* const entry = Find(name);
   if (entry == nullptr || entry->state == State::kRevoked) return;

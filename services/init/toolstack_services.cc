@@ -88,13 +88,13 @@ void Toolstack::ListServices(uint32_t id, proto::ServiceQuery::Reader query) {
   }
   // One service per message; one that holds more than a message takes several.
   Queue([this, id, names = std::move(names), describe, at = size_t{0}, first = size_t{0},
-         held = std::vector<HeldFacts>()](auto reply) mutable {
+         held = std::vector<Held>()](auto reply) mutable {
     reply.setId(id);
     const std::string& name = names[at];
     if (first == 0) {
       Service* const service = supervisor_.Find(name);
       held = name == "init"       ? HeldByInit()
-             : service == nullptr ? std::vector<HeldFacts>()
+             : service == nullptr ? std::vector<Held>()
                                   : HeldBy(*service);
     }
     auto state = reply.initServices(1)[0];
@@ -102,7 +102,7 @@ void Toolstack::ListServices(uint32_t id, proto::ServiceQuery::Reader query) {
     const size_t count = std::min(held.size() - first, kCapabilitiesPerMessage);
     auto list = state.initCapabilities(static_cast<unsigned>(count));
     for (unsigned i = 0; i < count; ++i) {
-      const HeldFacts& facts = held[first + i];
+      const Held& facts = held[first + i];
       list[i].setIndex(facts.index);
       list[i].setType(static_cast<uint8_t>(facts.type));
       list[i].setRights(facts.rights);

@@ -4,6 +4,7 @@
 #include <cstring>
 
 #include "absl/status/status.h"
+#include "services/vmm/cache.h"
 #include "services/vmm/device_tree.h"
 #include "services/vmm/image.h"
 
@@ -27,11 +28,15 @@ absl::StatusOr<BootEntry> LoadGuest(const GuestMemory& memory, uint32_t vcpus,
     return absl::InternalError("kernel and device tree were placed outside the guest's memory");
   }
   std::memcpy(kernel, files.kernel.data(), files.kernel.size());
+  // With what lies behind the file: the kernel clears that, and builds its first tables there, with
+  // its caches off.
+  CleanToMemory(kernel, header->image_size);
   if (!files.initrd.empty()) {
     std::byte* initrd = memory.Range(placement->initrd, files.initrd.size());
     if (initrd == nullptr)
       return absl::InternalError("initrd was placed outside the guest's memory");
     std::memcpy(initrd, files.initrd.data(), files.initrd.size());
+    CleanToMemory(initrd, files.initrd.size());
   }
 
   DeviceTreeConfig config;
@@ -46,6 +51,7 @@ absl::StatusOr<BootEntry> LoadGuest(const GuestMemory& memory, uint32_t vcpus,
   const auto size =
       BuildDeviceTree(config, {reinterpret_cast<uint8_t*>(tree), static_cast<size_t>(tree_bytes)});
   if (!size.ok()) return size.status();
+  CleanToMemory(tree, *size);
   return BootEntry{placement->kernel, placement->device_tree};
 }
 

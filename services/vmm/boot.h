@@ -25,8 +25,7 @@ struct BootEntry {
 };
 
 // Does not zero the rest of RAM: fresh memory is the kernel's to zero, and at a reboot the guest's
-// own old contents harm nobody. On a real board the caller then cleans what was written to the
-// point of coherency: the guest starts with its caches off.
+// own old contents harm nobody. What the guest reads before its caches are on is cleaned to memory.
 absl::StatusOr<BootEntry> LoadGuest(const GuestMemory& memory, uint32_t vcpus,
                                     const BootFiles& files);
 

@@ -11,24 +11,31 @@
 // is then seen by the next user of the port as one event too many, which guests must and do
 // tolerate; nobody but this guest sees it.
 //
-// Delivery of port p, word w = p/64, to vCPU v (all steps are atomic, sequentially consistent;
-// guest_word.h):
-//   1  pending[p] |= 1; stop if it was set (someone else is at steps 2 to 5, or the guest has not
-//   looked yet) 2  stop if mask[p] is set (the guest unmasks by EVTCHNOP_unmask, which goes on at
-//   3) 3  v.pending_sel |= bit w; stop if it was set 4  v.upcall_pending = 1; stop if it was set 5
-//   PPI 31 at v: latched, and the vCPU leaves WFI
-// Guest: G1 upcall_pending = 0, G2 sel = exchange(pending_sel, 0), G3 for each word of sel handle
-// pending & ~mask; loop while upcall_pending. Race 1: step 3 finds the bit set by an earlier event
-// whose sender has not reached step 4: that sender's step 4 and 5 come, and G3 reads
-//   pending after step 1.
-// Race 2: step 4 finds 1: G1 of this upcall is still to come, and G2 follows it, so bit w is seen.
-// Race 3 (register_vcpu_info by another thread): R1 v.info = new place, R2 pending_sel = ~0,
-// upcall_pending = 1, PPI 31. A sender that
-//   loaded the old place (or none) did step 1 before R1, so the guest's scan of all words after R2
-//   finds the port.
-// Race 4 (SCHEDOP_poll): P1 polling |= own bit, P2 look at the ports' pending bits, P3 block.
-// Sender: step 1, then reads polling. Either P2 sees
-//   step 1, or the sender sees P1 and kicks, and the kick is sticky.
+// Delivery of port p, word w = p/64, to vCPU v. Each step is atomic and sequentially consistent
+// (guest_word.h):
+//
+//   1  pending[p] |= 1        stop if it was set: the guest has not looked yet, or another sender
+//                             is at steps 2 to 5
+//   2  read mask[p]           stop if it is set: EVTCHNOP_unmask goes on at step 3
+//   3  v.pending_sel |= w     stop if it was set
+//   4  v.upcall_pending = 1   stop if it was set
+//   5  PPI 31 at v            latched; the vCPU leaves WFI
+//
+// The guest, in its upcall, while upcall_pending:
+//
+//   G1  upcall_pending = 0
+//   G2  sel = exchange(pending_sel, 0)
+//   G3  for each word of sel: handle pending & ~mask
+//
+// Race 1: step 3 finds the bit set by a sender that has not reached step 4. That sender's steps 4
+//   and 5 come, and the G3 that follows reads pending after our step 1.
+// Race 2: step 4 finds 1. Then G1 of that upcall is still to come, and G2 after it sees our w.
+// Race 3: register_vcpu_info on another thread, R1 v.info = new place, R2 pending_sel = ~0 and
+//   upcall_pending = 1, PPI 31. A sender that loaded the old place, or none, did step 1 before R1,
+//   so the guest's scan of all words after R2 finds the port.
+// Race 4: SCHEDOP_poll, P1 polling |= own bit, P2 look at the ports' pending bits, P3 block. The
+//   sender reads polling after step 1. Either P2 sees step 1, or the sender sees P1 and kicks; the
+//   kick is sticky.
 #pragma once
 
 #include <atomic>
@@ -46,8 +53,7 @@ namespace pyrene::vmm {
 class EventChannels {
  public:
   // `shared` is the shared_info page for the guest's life. `limit`: highest port number that may be
-  // allocated (xl: 1023).
-  // `window`: in counter ticks, see kBurst.
+  // allocated (xl: 1023). `window`: in counter ticks, see kBurst.
   EventChannels(Host& host, Vgic& vgic, Timers& timers, Vcpu* vcpus, uint32_t vcpu_count,
                 uint16_t domid, xen::SharedInfo* shared, uint32_t limit, uint64_t window);
 
@@ -192,8 +198,8 @@ class EventChannels {
   xen::SharedInfo* const shared_;
   const uint32_t limit_;
 
-  std::atomic<uint32_t> polling_{
-      0};  // bit per vCPU in SCHEDOP_poll; may be stale, then it costs one kick
+  // Bit per vCPU in SCHEDOP_poll. May be stale, then it costs one kick.
+  std::atomic<uint32_t> polling_{0};
   std::atomic<uint64_t> ports_[xen::kPorts] = {};
 
   Timers& timers_;

@@ -67,7 +67,7 @@ Action HandleExit(Vcpu& vcpu, ExitReason reason) {
 
   const uint64_t esr = vcpu.state->exit.esr;
   if (esr == kHypercallEsr) return Hypercall(vcpu);
-  const uint64_t exception_class = esr >> syndrome::kClassShift;
+  const uint32_t exception_class = static_cast<uint32_t>(esr) >> syndrome::kClassShift;
   if (exception_class == syndrome::kDataAbort) return HandleDataAbort(vcpu);
   if (exception_class == syndrome::kSystemRegister) return HandleSystemRegister(vcpu);
   if (exception_class == syndrome::kWaitFor) return WaitFor(vcpu, esr);

@@ -1,13 +1,14 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// The exit handler: what the thread of a vCPU calls after each vcpu_run. See action.h for what it
-// answers.
+// The exit handler: what the thread of a vCPU calls after each vcpu_run. The thread's loop:
 //
 //   Action action = domain.Resume(vcpu);
 //   for (;;) switch (action) {
-//     kRun, kBlock:  action = HandleExit(vcpu, vcpu_run(cap, action == kBlock ? run_flags::kBlock :
-//     0)); kYield:        thread_yield; action = kRun kWait:         wait for WakeThread; action =
-//     domain.Resume(vcpu) kEnd:          return
+//     kRun:    action = HandleExit(vcpu, vcpu_run(cap, 0));
+//     kBlock:  action = HandleExit(vcpu, vcpu_run(cap, run_flags::kBlock));
+//     kYield:  thread_yield; action = kRun;
+//     kWait:   wait for Host::WakeThread; action = domain.Resume(vcpu);
+//     kEnd:    return;
 //   }
 #pragma once
 

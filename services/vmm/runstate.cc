@@ -25,10 +25,7 @@ void StartAccounting(Vcpu& vcpu) {
   vcpu.account.cpu_time = vcpu.domain->host().CpuTicks(vcpu.index);
 }
 
-void BookBlocked(Vcpu& vcpu) {
-  const uint64_t now = vcpu.domain->host().Now();
-  vcpu.account.ticks[xen::kRunstateBlocked] += now - vcpu.account.since;
-  vcpu.account.since = now;
+void ShowRunning(Vcpu& vcpu) {
   uint64_t* word = vcpu.domain->memory().At<uint64_t>(vcpu.runstate_first.load());
   if (word != nullptr) GuestStore(word, uint64_t{xen::kRunstateRunning});
 }
@@ -43,7 +40,9 @@ void UpdateRunstate(Vcpu& vcpu, xen::Runstate state) {
   vcpu.account.since = now;
   vcpu.account.cpu_time = cpu_time;
   vcpu.account.ticks[xen::kRunstateRunning] += ran;
-  vcpu.account.ticks[xen::kRunstateRunnable] += elapsed - ran;
+  vcpu.account.ticks[vcpu.account.slept ? xen::kRunstateBlocked : xen::kRunstateRunnable] +=
+      elapsed - ran;
+  vcpu.account.slept = false;
 
   const uint64_t first = vcpu.runstate_first.load(std::memory_order_acquire);
   const uint64_t second = vcpu.runstate_second.load(std::memory_order_relaxed);

@@ -5,9 +5,10 @@
 //
 // The kernel counts the CPU time of the vCPU's thread; asking for it is a system call. So the
 // figures are brought up to date when a vCPU goes to sleep and at exits that are rare anyway (kick,
-// timer): what the thread did not use of the time since then was stolen. The first exit after a
-// sleep books the time up to it as blocked. A vCPU that never sleeps nor is kicked shows what was
-// stolen from it late. One without a registered area costs nothing. All by the vCPU's own thread.
+// timer). What the thread did not use of the time since then was spent blocked if the vCPU slept in
+// between, else it was stolen. So time running is exact, and what is stolen from a vCPU that often
+// sleeps shows as blocked. A vCPU without a registered area costs nothing. All by the vCPU's own
+// thread.
 #pragma once
 
 #include "services/vmm/vcpu.h"
@@ -18,8 +19,8 @@ namespace pyrene::vmm {
 void StartAccounting(Vcpu& vcpu);
 // Books what passed since the last look, and writes the area with `state`.
 void UpdateRunstate(Vcpu& vcpu, xen::Runstate state);
-// After a sleep: what passed since the last look was spent blocked.
-void BookBlocked(Vcpu& vcpu);
+// Writes kRunstateRunning as the state, nothing else.
+void ShowRunning(Vcpu& vcpu);
 
 inline bool HasRunstateArea(const Vcpu& vcpu) {
   return vcpu.runstate_first.load(std::memory_order_relaxed) != 0;
@@ -29,12 +30,14 @@ inline bool HasRunstateArea(const Vcpu& vcpu) {
 inline void BeginBlock(Vcpu& vcpu) {
   vcpu.blocked = true;
   vcpu.shown_blocked.store(true, std::memory_order_relaxed);
-  if (HasRunstateArea(vcpu)) UpdateRunstate(vcpu, xen::kRunstateBlocked);
+  if (!HasRunstateArea(vcpu)) return;
+  UpdateRunstate(vcpu, xen::kRunstateBlocked);
+  vcpu.account.slept = true;
 }
 inline void EndBlock(Vcpu& vcpu) {
   vcpu.blocked = false;
   vcpu.shown_blocked.store(false, std::memory_order_relaxed);
-  if (HasRunstateArea(vcpu)) BookBlocked(vcpu);
+  if (HasRunstateArea(vcpu)) ShowRunning(vcpu);
 }
 
 }  // namespace pyrene::vmm

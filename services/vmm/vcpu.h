@@ -3,18 +3,19 @@
 // One virtual CPU as the VMM keeps it, beside the state page that it shares with the kernel.
 //
 // One thread runs each vCPU (its "own thread"). Who may touch what is said at each group of fields.
-// Crossing threads goes by `attention`, in this order:
+// Crossing threads goes by `attention`:
 //
-//   another thread                                own thread, before each vcpu_run (Prepare)
-//   A1  write the fact (incoming, stop, ...)       B1  attention read; if not 0: exchange(0),
-//   acquire A2  attention |= bit, release                  B2  read the facts, act A3  if the bit
-//   was not set before: kick        B3  vcpu_run
+//   another thread                              own thread, before each vcpu_run (Prepare)
+//   A1  write the fact (incoming, stop, ...)    B1  read attention; if not 0, exchange it with 0
+//   A2  attention |= bit (release)                  (acquire)
+//   A3  kick, if the bit was not set before     B2  read the facts, act
+//                                               B3  vcpu_run
 //
 // Race 1: A2 after B1. The kick of A3 is sticky, so B3 returns at once with kKick, and the next B1
-// sees the bit. Race 2: two writers A and A'. A' finds the bit set by A (A2) and does not kick.
-// Either B1 has not happened yet: then it takes both
-//   facts, as A' wrote its one before its own A2. Or B1 took A's bit before A2': then A' found 0
-//   and kicks itself.
+//   sees the bit.
+// Race 2: two writers, A and A'. A' finds the bit that A has set (A2) and does not kick. If B1 has
+//   not happened yet, it takes both facts, as A' wrote its own before its A2. If B1 took A's bit
+//   before A2', then A' found 0 and kicks itself.
 // Race 3: A2 before B1, A3 after it: one exit too many, harmless.
 #pragma once
 
@@ -73,6 +74,7 @@ struct Vcpu {
     uint64_t since = 0;      // when the figures below were last brought up to date
     uint64_t cpu_time = 0;   // of the thread, then
     uint64_t ticks[4] = {};  // by xen::Runstate
+    bool slept = false;      // since then
   } account;
 
   // PSCI. kOff -> kClaimed -> kStarting by whoever calls CPU_ON; kStarting -> kOn -> kOff by the

@@ -56,8 +56,7 @@ inline constexpr uint32_t kMaxVcpus = 8;    // the most a GICv2 distributor name
 inline constexpr uint32_t kUpcallPpi = 31;  // event-channel upcall
 inline constexpr uint32_t kTimerPpi = 27;   // virtual timer
 
-// ---- shared_info and event channels
-// ----------------------------------------------------------------------------------
+// ---- shared_info and event channels ----
 
 struct VcpuInfo {
   uint8_t upcall_pending;
@@ -152,8 +151,7 @@ inline constexpr uint32_t kVirqTimer = 0;
 inline constexpr uint32_t kVirqDebug = 1;
 inline constexpr uint32_t kVirqXenoprof = 7;
 
-// ---- memory
-// ----------------------------------------------------------------------------------------------------------
+// ---- memory ----
 
 enum MemoryOp : uint64_t {
   kDecreaseReservation = 1,
@@ -207,8 +205,7 @@ struct MemoryReservation {
 static_assert(sizeof(AddToPhysmap) == 24 && sizeof(AddToPhysmapBatch) == 32);
 static_assert(sizeof(RemoveFromPhysmap) == 16 && sizeof(MemoryReservation) == 32);
 
-// ---- grant tables, version 1
-// -----------------------------------------------------------------------------------------
+// ---- grant tables, version 1 ----
 
 struct GrantEntry {
   uint16_t flags;
@@ -303,8 +300,7 @@ struct GrantVersion {  // get_version
 static_assert(sizeof(GrantMap) == 32 && sizeof(GrantUnmap) == 24 && sizeof(GrantCopy) == 40);
 static_assert(sizeof(GrantQuerySize) == 16);
 
-// ---- the rest
-// --------------------------------------------------------------------------------------------------------
+// ---- the rest ----
 
 enum Hypercall : uint64_t {
   kPlatformOp = 7,

@@ -30,7 +30,7 @@ std::string FormatCapabilities(absl::Span<const ServiceInfo> services) {
   for (const ServiceInfo& service : services) {
     absl::StrAppend(&text, service.name, "\n");
     for (const CapabilityInfo& capability : service.capabilities) {
-      absl::StrAppendFormat(&text, "%6d  %-13s %-8s %s\n", capability.slot, capability.type,
+      absl::StrAppendFormat(&text, "%6d  %-13s %-17s %s\n", capability.slot, capability.type,
                             capability.rights, capability.object);
     }
     if (service.capabilities.empty()) absl::StrAppend(&text, "        none\n");

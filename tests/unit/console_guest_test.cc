@@ -85,8 +85,23 @@ TEST_F(GuestConsoleTest, TakesOnlyUpToTheEnd) {
 }
 
 TEST_F(GuestConsoleTest, TextGetsCarriageReturns) {
-  console_->AddText("one\ntwo\n");
+  console_->AddText(0, "one\ntwo\n");
   EXPECT_EQ(Shown(), "one\r\ntwo\r\n");
+}
+
+TEST_F(GuestConsoleTest, RepeatedTextIsTakenOnce) {
+  console_->AddText(1, "one");
+  console_->AddText(2, "two");
+  Restart();
+  console_->AddText(1, "one");
+  console_->AddText(2, "two");
+  console_->AddText(3, "three");
+  // Death after the id was stored and before the text was.
+  record().text = uint64_t{console_->output().head() + 4} << 32 | 4;
+  Restart();
+  console_->AddText(3, "three");
+  console_->AddText(4, "four");
+  EXPECT_EQ(Shown(), "onetwothreefour");
 }
 
 TEST_F(GuestConsoleTest, RingsThatMakeNoSenseAreLeftAlone) {

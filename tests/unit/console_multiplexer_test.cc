@@ -68,7 +68,7 @@ class MultiplexerTest : public testing::Test {
 };
 
 TEST_F(MultiplexerTest, LineIsXlsAtFirst) {
-  multiplexer_->Write("pyrene# ls\n");
+  multiplexer_->Write(0, "pyrene# ls\n");
   EXPECT_EQ(Shown(), "pyrene# ls\r\n");
   port_.TypeText("xl list\r\x1d");
   Run();
@@ -221,7 +221,7 @@ TEST_F(MultiplexerTest, InputThatTheGuestDidNotTakeIsNotXls) {
 
 TEST_F(MultiplexerTest, SaysWhenTextHasLeft) {
   port_.room = 3;
-  multiplexer_->Write("four");
+  multiplexer_->Write(0, "four");
   const uint32_t position = multiplexer_->WritePosition();
   Run();
   EXPECT_FALSE(multiplexer_->HasLeft(position));
@@ -231,17 +231,30 @@ TEST_F(MultiplexerTest, SaysWhenTextHasLeft) {
   EXPECT_FALSE(multiplexer_->HasLeft(position));
   port_.idle = true;
   EXPECT_TRUE(multiplexer_->HasLeft(position));
-  multiplexer_->Write("more");
+  multiplexer_->Write(0, "more");
   EXPECT_TRUE(multiplexer_->HasLeft(position));
 }
 
 TEST_F(MultiplexerTest, RoomForXlsText) {
   port_.room = 0;
   unsigned writes = 0;
-  for (; multiplexer_->HasRoomToWrite(); ++writes) multiplexer_->Write(std::string(4096, '\n'));
+  for (; multiplexer_->HasRoomToWrite(); ++writes) multiplexer_->Write(0, std::string(4096, '\n'));
   EXPECT_GE(writes, 1u);
   port_.room = 1'000'000;
   EXPECT_EQ(Shown().size(), writes * 8192);
+}
+
+TEST_F(MultiplexerTest, RepeatedTextIsTakenOnce) {
+  multiplexer_->Write(1, "one");
+  multiplexer_->Write(2, "two");
+  Restart();
+  multiplexer_->Write(1, "one");
+  multiplexer_->Write(2, "two");
+  multiplexer_->Write(5, "three");
+  EXPECT_EQ(Shown(), "onetwothree");
+  multiplexer_->ForgetIds();
+  multiplexer_->Write(1, "another xl's");
+  EXPECT_EQ(Shown(), "another xl's");
 }
 
 TEST_F(MultiplexerTest, NextLifeGoesOn) {

@@ -10,10 +10,10 @@
 #include <string>
 #include <vector>
 
-#include "proto/connect.h"
 #include "proto/pv_rings.h"
 #include "runtime/clock.h"
 #include "runtime/log_ring.h"
+#include "tests/unit/console_test_client.h"
 #include "tests/unit/console_test_util.h"
 
 namespace pyrene::console {
@@ -22,124 +22,6 @@ namespace {
 using proto::ConsoleEvent;
 using proto::ConsoleRequest;
 using runtime::kSecond;
-
-constexpr uint32_t kRingBytes = 16384;
-
-// A channel as init makes it, and its client's end, as xl and VMMs have it.
-class Client {
- public:
-  struct Event {
-    uint32_t id;
-    ConsoleEvent::Which which;
-    std::string text;     // input, log, failed
-    uint64_t number = 0;  // attached, detached, log
-  };
-
-  Client() {
-    EXPECT_TRUE(proto::FormatChannel(memory_.data(), memory_.size(), kSchema, kRingBytes).ok());
-    Restart();
-  }
-  // This end's next life. Init starts the epoch.
-  void Restart() {
-    channel_ = Open(proto::Side::kClient, console_bell_);
-    events_.clear();
-  }
-  void StartEpoch(uint32_t epoch) { proto::StartEpoch(memory_.data(), epoch); }
-
-  std::unique_ptr<proto::Channel> OpenServer() { return Open(proto::Side::kServer, bell_); }
-  init::Offer Offer(const std::string& name, uint16_t domid) {
-    return {name,
-            "vmm",
-            domid,
-            kSchema,
-            true,
-            *runtime::host::CopyHandle(handle_.get(), 0),
-            *runtime::host::CopyHandle(bell_.handle(), 1),
-            16};
-  }
-
-  template <typename Fill>
-  absl::Status Send(uint32_t id, Fill fill) {
-    channel_->Update();
-    auto request = builder_.Start<ConsoleRequest>();
-    request.setId(id);
-    fill(request);
-    absl::Status status = channel_->Send(builder_);
-    channel_->Flush();
-    return status;
-  }
-  void Text(uint32_t id, const std::string& text) {
-    EXPECT_TRUE(Send(id, [&](auto r) { r.setGuestText(Bytes(text)); }).ok());
-  }
-  void Write(uint32_t id, const std::string& text) {
-    EXPECT_TRUE(Send(id, [&](auto r) { r.setTerminalWrite(Bytes(text)); }).ok());
-  }
-  absl::Status Attach(uint32_t id, uint16_t domid) {
-    return Send(id, [&](auto r) { r.setAttach(domid); });
-  }
-
-  const std::vector<Event>& Events() {
-    channel_->Update();
-    const auto note = [this](ConsoleEvent::Reader event) {
-      Event e{event.getId(), event.which(), "", 0};
-      switch (event.which()) {
-        case ConsoleEvent::INPUT:
-          e.text = event.getInput().asChars().begin() == nullptr
-                       ? ""
-                       : std::string(event.getInput().asChars().begin(), event.getInput().size());
-          break;
-        case ConsoleEvent::ATTACHED:
-          e.number = event.getAttached();
-          break;
-        case ConsoleEvent::DETACHED:
-          e.number = static_cast<uint64_t>(event.getDetached());
-          break;
-        case ConsoleEvent::LOG:
-          e.number = event.getLog().getPosition();
-          e.text = std::string(event.getLog().getText().asChars().begin(),
-                               event.getLog().getText().size());
-          break;
-        case ConsoleEvent::FAILED:
-          e.text = event.getFailed().cStr();
-          break;
-        default:
-          break;
-      }
-      events_.push_back(e);
-      return absl::OkStatus();
-    };
-    while (channel_->Receive<ConsoleEvent>(16, note)) {
-    }
-    channel_->Flush();
-    return events_;
-  }
-  std::vector<Event> TakeEvents() {
-    Events();
-    return std::exchange(events_, {});
-  }
-  proto::Channel::State state() { return channel_->Update(); }
-
- private:
-  static constexpr uint64_t kSchema = proto::SchemaId<ConsoleRequest>();
-
-  static capnp::Data::Reader Bytes(const std::string& text) {
-    return {reinterpret_cast<const kj::byte*>(text.data()), text.size()};
-  }
-  std::unique_ptr<proto::Channel> Open(proto::Side side, const runtime::Notification& peer) {
-    return std::make_unique<proto::Channel>(
-        "test", *runtime::Memory::Map(handle_.get(), runtime::Access::kReadWrite),
-        runtime::Notification::Adopt(peer.SignalHandle(1)->Release()), side, kSchema);
-  }
-
-  runtime::OwnedHandle handle_{*runtime::host::CreateObject(
-      runtime::host::Kind::kMemory, proto::ChannelPage::kBytes + 2 * kRingBytes)};
-  runtime::Memory memory_ = *runtime::Memory::Map(handle_.get(), runtime::Access::kReadWrite);
-  runtime::Notification bell_ = *runtime::Notification::Create();
-  runtime::Notification console_bell_ = *runtime::Notification::Create();
-  std::unique_ptr<proto::Channel> channel_;
-  proto::MessageBuilder builder_;
-  std::vector<Event> events_;
-};
 
 class ConsoleServiceTest : public testing::Test {
  protected:
@@ -525,6 +407,36 @@ TEST_F(ConsoleServiceTest, DeathOfConsoleLosesNothing) {
   port_.TypeText("\x1d");
   Attach(2);
   EXPECT_EQ(Shown(), "\r\n[left domain 1]\r\n[domain 2: Ctrl-] leaves it]\r\nunseen");
+}
+
+// The answers do not arrive before console dies, so xl and the VMM repeat what they said.
+TEST_F(ConsoleServiceTest, RepeatedTextIsShownOnce) {
+  Guest& guest = NewGuest(1);
+  Run();
+  const auto speak = [&] {
+    xl_.Write(1, "pyrene# ");
+    xl_.Write(2, "kill console\n");
+    guest.vmm.Text(1, "early\n");
+  };
+  speak();
+  EXPECT_EQ(Shown(), "pyrene# kill console\r\n");
+  Boot();
+  Run();
+  speak();
+  xl_.Write(3, "pyrene# ");
+  EXPECT_EQ(Shown(), "pyrene# ");
+  Attach(1);
+  EXPECT_EQ(Shown(), "[domain 1: Ctrl-] leaves it]\r\nearly\r\n");
+  // Another xl counts anew, also when both died.
+  RestartXl();
+  Run();
+  xl_.Write(1, "another");
+  EXPECT_EQ(Shown(), "another");
+  RestartXl();
+  Boot();
+  Run();
+  xl_.Write(1, "a third");
+  EXPECT_EQ(Shown(), "a third");
 }
 
 TEST_F(ConsoleServiceTest, AttachedGuestDiesWhileConsoleIsDead) {

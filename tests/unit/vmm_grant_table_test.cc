@@ -256,7 +256,7 @@ TEST_F(VmmGrantTable, MapErrors) {
     EXPECT_TRUE(guest.domain->physmap().Decrease(hole + i));
     const int16_t status = map((hole + i) << 12, 6, kTestDomid);
     if (status == xen::kGrantOk) ++mapped;
-    if (status != xen::kGrantOk) EXPECT_EQ(status, xen::kGrantNoSpace);
+    EXPECT_TRUE(status == xen::kGrantOk || status == xen::kGrantNoSpace);
   }
   EXPECT_EQ(mapped, 16);
   // Reset takes them all down.

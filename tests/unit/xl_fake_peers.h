@@ -60,6 +60,7 @@ class FakePeer {
   }
 
   bool deaf = false;  // reads nothing
+  bool slow = false;  // says nothing
 
  protected:
   virtual void Handle(typename Request::Reader request) = 0;
@@ -95,7 +96,7 @@ class FakePeer {
       return absl::OkStatus();
     })) {
     }
-    while (!restarts_ && !queue_.empty()) {
+    while (!restarts_ && !slow && !queue_.empty()) {
       queue_.front()(builder_.template Start<Reply>());
       if (!server_->Send(builder_).ok()) break;
       queue_.pop_front();
@@ -249,6 +250,7 @@ class FakeInit : public FakePeer<proto::ToolstackRequest, proto::ToolstackReply>
   std::string failure;            // of the next such request
   proto::FailureCode failure_code = proto::FailureCode::FAILED;
   uint16_t next_domid = 1;
+  std::function<void()> on_create;  // before the answer
 
   void Event(const std::function<void(proto::GuestEvent::Builder)>& fill) {
     Send([fill](auto reply) { fill(reply.initGuestEvent()); });
@@ -268,6 +270,7 @@ class FakeInit : public FakePeer<proto::ToolstackRequest, proto::ToolstackReply>
         done.push_back(absl::StrCat("create ", config.getName().cStr(), " ",
                                     config.getCommandLine().cStr(),
                                     config.getStartPaused() ? " paused" : ""));
+        if (on_create) on_create();
         Answer(id, [domid](auto reply) { reply.setCreated(domid); });
         break;
       }
@@ -299,6 +302,20 @@ class FakeInit : public FakePeer<proto::ToolstackRequest, proto::ToolstackReply>
       case Request::POWER_OFF:
         done.emplace_back("power off");
         break;
+      case Request::GUEST_CONFIG: {
+        const uint16_t domid = request.getGuestConfig();
+        if (Failed(id)) break;
+        Answer(id, [this, domid](auto reply) {
+          auto config = reply.initConfig();
+          config.setName(guests[domid].name.c_str());
+          config.setKernel("guests/vmlinuz");
+          config.setMemoryKib(guests[domid].memory_kib);
+          config.setVcpus(1);
+          config.setMaxVcpus(2);
+          config.setOnCrash(proto::Action::PRESERVE);
+        });
+        break;
+      }
       case Request::SET_CLOCK:
         done.push_back(absl::StrCat("clock ", request.getSetClock()));
         Done(id);

@@ -193,8 +193,8 @@ TEST(FormatPs, Table) {
             "init\n"
             "        none\n"
             "console\n"
-            "     1  Irq                    uart\n"
-            "    12  Memory        rw       uart registers\n");
+            "     1  Irq                             uart\n"
+            "    12  Memory        rw                uart registers\n");
 }
 
 }  // namespace

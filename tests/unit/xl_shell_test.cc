@@ -119,7 +119,12 @@ TEST_F(ShellTest, ListsGuests) {
   Command("xl list 9");
   Command("xl domid beta; xl domname 2; xl vm-list");
   Command("xl vcpu-list alpha");
-  Command("xl list -l");
+  Command("xl list -l alpha");
+  Then("\"domid\": 2", [this] {
+    init_.failure = "not played";
+    init_.failure_code = proto::FailureCode::UNSUPPORTED;
+  });
+  Command("xl list -l beta");
   const std::string shown = Run();
   EXPECT_THAT(shown,
               HasSubstr("Name                                        ID   Mem VCPUs\tState\t"
@@ -129,7 +134,9 @@ TEST_F(ShellTest, ListsGuests) {
   EXPECT_THAT(shown, HasSubstr("Error: Domain '9' does not exist.\n"));
   EXPECT_THAT(shown, HasSubstr("5\nalpha\n"));
   EXPECT_THAT(shown, HasSubstr("1.5  all / all\n"));
-  EXPECT_THAT(shown, HasSubstr("\"domid\": 5")) << "without an answer to guestConfig";
+  EXPECT_THAT(shown, HasSubstr("\"kernel\": \"guests/vmlinuz\""));
+  EXPECT_THAT(shown, HasSubstr("\"on_crash\": \"preserve\""));
+  EXPECT_THAT(shown, HasSubstr("\"domid\": 5")) << "of which init says no more than its state";
 }
 
 TEST_F(ShellTest, CreatesAGuest) {
@@ -173,12 +180,46 @@ TEST_F(ShellTest, CreateAtTheConsole) {
 }
 
 TEST_F(ShellTest, CreateIsUndoneAfterCtrlC) {
-  init_.deaf = true;
-  When(kPrompt, "xl create guest.cfg\r");
-  Then("Parsing config from guest.cfg\n", [this] { console_.Type("\x03"); });
-  Then("^C\n", [] {});
+  init_.on_create = [this] {
+    init_.slow = true;
+    console_.Type("\x03");
+  };
+  Command("xl create guest.cfg");
+  Then("^C\n", [this] { init_.slow = false; });
+  Command("ps; ps; echo $?");  // some rounds later
   Run();
-  EXPECT_THAT(init_.done, ElementsAre()) << "the configuration was not read yet";
+  EXPECT_THAT(init_.done, ElementsAre("create alpine console=hvc0", "destroy 1"));
+}
+
+TEST_F(ShellTest, CreateInTheForeground) {
+  Command("xl create -F guest.cfg; echo gone $?");
+  loop_->AddTimer(runtime::MonotonicNow() + 100 * runtime::kMillisecond, [this] {
+    EXPECT_THAT(console_.shown, Not(HasSubstr("gone 0")));
+    init_.guests.clear();
+    init_.Event([](auto event) {
+      event.setDomid(1);
+      event.setDestroyed();
+    });
+  });
+  EXPECT_THAT(Run(), HasSubstr("\ngone 0\n"));
+}
+
+TEST_F(ShellTest, AnAnswerThatDoesNotCome) {
+  init_.deaf = true;
+  Toolstack toolstack(waiter_, init_.TakeClient(), 1);
+  ASSERT_TRUE(toolstack.Start().ok());
+  const Waiter::Limit limit(waiter_, runtime::MonotonicNow() + 50 * runtime::kMillisecond);
+  const absl::Status status = toolstack.Kill("console");
+  EXPECT_TRUE(absl::IsDeadlineExceeded(status));
+  EXPECT_EQ(status.message(), "init did not answer within 10 s");
+}
+
+TEST_F(ShellTest, APeerThatIsNotThere) {
+  Toolstack toolstack(waiter_, init_.TakeClient(), 1);
+  loop_->RemoveSource(9);
+  ASSERT_TRUE(toolstack.Start().ok());
+  const Waiter::Limit limit(waiter_, runtime::MonotonicNow() + 50 * runtime::kMillisecond);
+  EXPECT_EQ(toolstack.Guests().status().message(), "init is not there within 10 s");
 }
 
 TEST_F(ShellTest, ConsoleOfAGuest) {
@@ -257,6 +298,26 @@ TEST_F(ShellTest, ShutdownWaits) {
   Command("xl shutdown -ww gamma; echo $?");
   EXPECT_THAT(Run(), HasSubstr("Shutting down domain 3\nWaiting for 1 domains\nDomain 3 has been "
                                "destroyed\n0\n"));
+}
+
+TEST_F(ShellTest, AllAreAskedToReboot) {
+  init_.guests = {{3, {"gamma"}}, {4, {"delta"}}};
+  xenstore_.on_write = [this](const std::string& path) {
+    if (xenstore_.nodes[path] != "reboot") return;
+    xenstore_.Write(path, "");
+    const uint16_t domid = path == "/local/domain/3/control/shutdown" ? 3 : 4;
+    init_.Event([domid](auto event) {
+      event.setDomid(domid);
+      event.setStopped(1);
+    });
+  };
+  Command("xl reboot -a -w; echo $?");
+  Command("xl reboot; echo $?; xl shutdown -a 3; echo $?");
+  const std::string shown = Run();
+  EXPECT_THAT(shown, HasSubstr("Rebooting domain 3\nRebooting domain 4\nWaiting for 2 domains\n"
+                               "Domain 3 has been shut down, reason code 1\n"
+                               "Domain 4 has been shut down, reason code 1\n0\n"));
+  EXPECT_THAT(shown, HasSubstr("You must specify -a or a domain id.\n\n1\nYou must"));
 }
 
 TEST_F(ShellTest, CtrlCEndsAWait) {

@@ -23,9 +23,9 @@ const xl :M.Service = (
   name = "xl", file = "services/xl", heapKib = 1024, quotaPages = 48, priority = 8,
   heartbeatMs = 4000, restart = always, logKib = 8, capabilities = [.events]);
 
-# Its event thread; it starts its vCPUs' threads itself, at priority 4. The quota grows with its guest's memory (services/init/guest.cc).
+# Its event thread; it starts its vCPUs' threads itself, at priority 4. Its quota grows with its guest's memory and vCPUs (services/init/guest.cc).
 const vmm :M.Service = (
-  name = "vmm", file = "services/vmm", heapKib = 1024, quotaPages = 56, priority = 12,
+  name = "vmm", file = "services/vmm", heapKib = 2560, quotaPages = 48, priority = 12,
   heartbeatMs = 4000, restart = never, logKib = 8,
   capabilities = [
     .events,

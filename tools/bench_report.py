@@ -1,0 +1,74 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The results of `pyrene bench` as tables."""
+
+CONDITIONS = """\
+QEMU's virt, GICv2, 1 CPU, 2 GiB, `-icount shift=0,sleep=off`; the guest has 1 vCPU and 128 MiB. Unit: instructions of all exception
+levels. Xen 4.17 (a): with the guest that set the goals; (b): with `tests/bench/guest` itself. ratio: Pyrene to the smaller of them.
+"""
+RASPI = "QEMU's raspi4b with its 4 CPUs, `-icount shift=0,sleep=off`: for information, not comparable. Unit: instructions.\n"
+
+
+def _figure(value):
+    if value is None:
+        return "-"
+    if isinstance(value, int):
+        return str(value)
+    return f"{value:.0f}" if value >= 100 else f"{value:.2f}"
+
+
+def _table(head, rows):
+    widths = [max(len(row[i]) for row in [head, *rows]) for i in range(len(head))]
+
+    def line(cells):
+        return "| " + " | ".join(c.ljust(w) if i == 0 else c.rjust(w) for i, (c, w) in enumerate(zip(cells, widths))) + " |\n"
+
+    rule = "|" + "|".join("-" * (w + 1) + ("-" if i == 0 else ":") for i, w in enumerate(widths)) + "|\n"
+    return line(head) + rule + "".join(map(line, rows))
+
+
+def _operations(results, reference):
+    rows = []
+    for row in reference["rows"]:
+        value = results["rows"].get(row["name"])
+        if value is None:
+            continue
+        xen = [x for x in (row["xen"], row["xen_same_guest"]) if x is not None]
+        rows.append([f"`{row['name']}`: {row['what']}", _figure(row["xen"]), _figure(row["xen_same_guest"]), _figure(value),
+                     _figure(row["goal"]), f"{value / min(xen):.2f}" if xen else "-"])
+    for row in reference["services"]:
+        value = results["services"].get(row["name"])
+        if value is not None:
+            rows.append([f"`{row['name']}`: {row['what']}", "-", "-", _figure(value), _figure(row["goal"]), "-"])
+    return _table(["operation", "Xen 4.17 (a)", "Xen 4.17 (b)", "Pyrene", "goal", "ratio"], rows) if rows else ""
+
+
+def _boot(results, reference):
+    rows = []
+    parts = results["boot"].get("parts", {})
+    for row in reference["boot"]["rows"]:
+        value = results["boot"].get(row["name"])
+        if value is None:
+            continue
+        rows.append([row["what"], f"{row['xen']:.1f}", f"{value:.1f}", *(f"{p:.1f}" for p in parts[row["name"]]),
+                     _figure(row["required"]), _figure(row["goal"]), f"{value / row['xen']:.2f}"])
+    if not rows:
+        return ""
+    head = ["executed instructions, millions", "Xen 4.17", "Pyrene", "EL2 kernel", "guest's kernel", "user code", "at most", "goal",
+            "ratio"]
+    return "\n" + _table(head, rows) + "\nThe guest has no disk and no network interface here; with Xen it has one of each.\n"
+
+
+def _sizes(results):
+    sizes = results["sizes"]
+    if not sizes:
+        return ""
+    rows = [["kernel, code lines", f"{sizes['kernel_lines']}", "6000"],
+            ["kernel, text and read-only data, bytes", f"{sizes['kernel_text_bytes']}", "65536"],
+            ["kernel and services, KiB of RAM without the boot bundle", f"{sizes['memory_kib']}", "32768"]]
+    rows += [[f"of it {name}", f"{kib}", "-"] for name, kib in sizes["services_kib"].items()]
+    return "\n" + _table(["size", "Pyrene", "at most"], rows)
+
+
+def markdown(results, reference):
+    head = CONDITIONS if results["machine"] == "virt" else RASPI
+    return f"# Cost\n\n{head}\n" + _operations(results, reference) + _boot(results, reference) + _sizes(results)
