@@ -3,11 +3,13 @@
 // The XenStore service: guests by their rings, the toolstack and guests' VMMs by messages.
 // Capabilities: `events`; channels `init`, `xenstore` (with xl); by offers, for each guest, the
 // channel with its VMM and the ring page.
+#include <algorithm>
 #include <cstdlib>
 #include <map>
 #include <memory>
 #include <string>
 #include <utility>
+#include <vector>
 
 #include "absl/status/status.h"
 #include "absl/strings/str_cat.h"
@@ -20,10 +22,12 @@
 #include "services/init/client/supervision_client.h"
 #include "services/xenstore/service/message_link.h"
 #include "services/xenstore/service/ring_page.h"
+#include "services/xl/xenstore_tree.h"
 
 namespace pyrene::xenstore {
 namespace {
 
+constexpr DomId kSelf = 0x7fe2;            // no guest has it
 constexpr uint32_t kRequestsInARound = 8;  // of one guest, before the others have their turn
 
 // A guest's ring as it was offered, and its server while the guest is introduced.
@@ -47,6 +51,8 @@ class Service final : public ServerHost {
  private:
   void Offered(const init::Offer& offer);
   void Revoked(const std::string& name);
+  void Release(DomId domid);
+  absl::Status MakeBaseNodes();
   absl::Status Take(const init::Offer& offer);
   void Listen(unsigned bit);
   void Round();
@@ -83,8 +89,30 @@ absl::Status Service::Start() {
   const auto again = loop_->AddSource([] {});
   if (!again.ok()) return again.status();
   again_bit_ = *again;
+  if (absl::Status s = MakeBaseNodes(); !s.ok()) return s;
   supervision_->Ready();
   supervision_->OnWake();
+  return absl::OkStatus();
+}
+
+// What guests' trees hang from.
+absl::Status Service::MakeBaseNodes() {
+  std::vector<xl::XenstoreNode> nodes = xl::BaseNodes();
+  for (xl::XenstoreNode& node : xl::BackendHomeNodes(kConsoleDomid)) nodes.push_back(node);
+  nodes.push_back({std::string(kConsoleBackend), "", nodes.back().permissions});
+  const ConnectionId self = server_.OpenService({kSelf, true});
+  for (const xl::XenstoreNode& node : nodes) {
+    const std::string path = node.path + '\0';
+    std::string permissions;
+    for (const auto& permission : node.permissions)
+      permissions += xl::FormatPermission(permission) + '\0';
+    for (const auto& [type, payload] : {std::pair(MessageType::kWrite, path + node.value),
+                                        std::pair(MessageType::kSetPerms, path + permissions)}) {
+      const Reply reply = server_.HandleRequest(self, static_cast<uint32_t>(type), 0, payload);
+      if (reply.error != Error::kOk) return absl::InternalError(node.path + " cannot be made");
+    }
+  }
+  server_.CloseService(self);
   return absl::OkStatus();
 }
 
@@ -99,8 +127,8 @@ absl::Status Service::Run() {
   for (;;) {
     // Every wake-up is a round over all: a client costs a look at its indices.
     Round();
-    if (absl::Status s = loop_->RunOnce(runtime::MonotonicNow() + runtime::kSecond); !s.ok())
-      return s;
+    const uint64_t most = runtime::MonotonicNow() + runtime::kSecond;
+    if (absl::Status s = loop_->RunOnce(std::min(server_.Deadline(), most)); !s.ok()) return s;
   }
 }
 
@@ -147,16 +175,19 @@ absl::Status Service::Take(const init::Offer& offer) {
   return absl::OkStatus();
 }
 
+// Also one that was never introduced: its VMM may have died between its nodes and that. Nothing to
+// release is no error.
+void Service::Release(DomId domid) { static_cast<void>(server_.Release(domid)); }
+
 void Service::Revoked(const std::string& name) {
   if (const auto vmm = vmms_.find(name); vmm != vmms_.end()) {
     // The guest is gone for good, with all that it owned.
     links_.erase(name);
-    if (server_.FindDomain(vmm->second) != nullptr) static_cast<void>(server_.Release(vmm->second));
+    Release(vmm->second);
     vmms_.erase(vmm);
   }
   if (const auto ring = rings_.find(name); ring != rings_.end()) {
-    if (server_.FindDomain(ring->second.domid) != nullptr)
-      static_cast<void>(server_.Release(ring->second.domid));
+    Release(ring->second.domid);
     rings_.erase(ring);
   }
   supervision_->Closed(name);

@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "services/xenstore/server.h"
 
+#include <algorithm>
+
 #include "absl/strings/str_cat.h"
 #include "services/xenstore/request.h"
 
@@ -100,6 +102,14 @@ void Server::AdvanceTime(uint64_t now_ns) {
     Connection* holder = Find(holders_[i]);
     if (holder->hold_until <= now_ns) EndHold(holder);
   }
+}
+
+uint64_t Server::Deadline() const {
+  uint64_t earliest = ~uint64_t{0};
+  for (const ConnectionId holder : holders_) {
+    earliest = std::min(earliest, connections_.at(holder)->hold_until);
+  }
+  return earliest;
 }
 
 const Quota& Server::QuotaOf(DomId domid) const {

@@ -91,6 +91,8 @@ class Server {
   // Tells the time, in nanoseconds of a clock that does not go back. Ends holds that have lasted
   // too long.
   void AdvanceTime(uint64_t now_ns);
+  // When AdvanceTime has something to do; ~0: never.
+  uint64_t Deadline() const;
 
   const Store& store() const { return store_; }
   const Quota& QuotaOf(DomId domid) const;

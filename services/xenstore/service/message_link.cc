@@ -2,8 +2,8 @@
 #include "services/xenstore/service/message_link.h"
 
 #include <optional>
+#include <utility>
 
-#include "absl/strings/match.h"
 #include "absl/strings/str_cat.h"
 
 namespace pyrene::xenstore {
@@ -13,9 +13,6 @@ constexpr unsigned kBatch = 32;
 // Connections of services have numbers that no guest has.
 constexpr DomId kToolstack = 0x7fe0;
 constexpr DomId kVmm = 0x7fe1;
-// Where the console service's back-end directory of a guest lies (its domid is fixed, 0x7fee).
-constexpr char kConsoleBackend[] = "/local/domain/32750/backend/console/";
-
 std::string Terminated(capnp::Text::Reader text) {
   std::string result(text.begin(), text.size());
   result.push_back('\0');
@@ -28,143 +25,172 @@ std::string Number(uint64_t value) {
   return result;
 }
 
-bool Below(const std::string& path, const std::string& top) {
-  return path == top ||
-         (absl::StartsWith(path, top) && path.size() > top.size() && path[top.size()] == '/');
-}
-
 }  // namespace
 
 MessageLink::~MessageLink() {
   if (connection_ != kNoConnection) server_.CloseService(connection_);
 }
 
-bool MessageLink::MayTouch(const std::string& path) {
-  if (guest_ == 0) return true;
-  const std::string id = absl::StrCat(guest_);
-  if (Below(path, "/local/domain/" + id) || Below(path, "/libxl/" + id) ||
-      Below(path, kConsoleBackend + id))
-    return true;
-  // What leads there is written too, with the value it has: libxl's list names every directory.
-  for (const char* top : {"/local", "/local/domain", "/vm", "/libxl", "/local/domain/32750",
-                          "/local/domain/32750/backend", "/local/domain/32750/backend/console"}) {
-    if (path == top) return true;
-  }
-  if (!absl::StartsWith(path, "/vm/")) return false;
-  const std::string vm = path.substr(0, path.find('/', 4));
-  if (vms_.contains(vm)) return true;
-  // A VMM may make a new one, never take another's.
-  std::string payload = vm;
-  payload.push_back('\0');
-  if (server_.HandleRequest(connection_, static_cast<uint32_t>(MessageType::kRead), 0, payload)
-          .error != Error::kNoEntry)
-    return false;
-  vms_.insert(vm);
-  return true;
+MessageLink::MessageLink(Server& server, proto::Channel channel, DomId guest)
+    : server_(server), channel_(std::move(channel)) {
+  if (guest == 0) return;
+  vmm_.emplace(guest, [this](const std::string& path) {
+    std::string payload = path;
+    payload.push_back('\0');
+    return server_.HandleRequest(connection_, static_cast<uint32_t>(MessageType::kRead), 0, payload)
+               .error != Error::kNoEntry;
+  });
 }
 
-Error MessageLink::Translate(proto::XenstoreRequest::Reader request, Call* call) {
+Error MessageLink::Allow(proto::XenstoreRequest::Reader request, bool* already_so) {
   using Request = proto::XenstoreRequest;
-  const auto path_call = [this, call](MessageType type, capnp::Text::Reader path) {
-    call->type = type;
-    call->payload = Terminated(path);
-    return MayTouch(std::string(path.begin(), path.size())) ? Error::kOk : Error::kAccess;
-  };
-  const auto domid_call = [this, call](MessageType type, uint16_t domid) {
-    call->type = type;
-    call->payload = Number(domid);
-    return MayName(domid) ? Error::kOk : Error::kAccess;
+  if (!vmm_.has_value()) return Error::kOk;
+  const auto text = [](capnp::Text::Reader path) { return std::string(path.begin(), path.size()); };
+  const auto named = [this](DomId domid) {
+    return vmm_->MayName(domid) ? Error::kOk : Error::kAccess;
   };
   switch (request.which()) {
     case Request::DIRECTORY:
-      return path_call(MessageType::kDirectory, request.getDirectory());
-    case Request::DIRECTORY_PART: {
-      const Error error =
-          path_call(MessageType::kDirectoryPart, request.getDirectoryPart().getPath());
-      call->payload += Number(request.getDirectoryPart().getOffset());
-      return error;
-    }
+      return vmm_->MayRead(text(request.getDirectory()));
+    case Request::DIRECTORY_PART:
+      return vmm_->MayRead(text(request.getDirectoryPart().getPath()));
     case Request::READ:
-      return path_call(MessageType::kRead, request.getRead());
+      return vmm_->MayRead(text(request.getRead()));
+    case Request::GET_PERMISSIONS:
+      return vmm_->MayRead(text(request.getGetPermissions()));
     case Request::WRITE: {
-      const Error error = path_call(MessageType::kWrite, request.getWrite().getPath());
-      const auto value = request.getWrite().getValue().asChars();
-      call->payload.append(value.begin(), value.size());
-      return error;
+      const std::string path = text(request.getWrite().getPath());
+      *already_so = VmmAuthority::IsShared(path);
+      return *already_so ? Error::kOk : vmm_->MayMake(path, request.getWrite().getValue().size());
     }
     case Request::MKDIR:
-      return path_call(MessageType::kMkdir, request.getMkdir());
+      return vmm_->MayMake(text(request.getMkdir()), 0);
     case Request::REMOVE:
-      return path_call(MessageType::kRm, request.getRemove());
-    case Request::GET_PERMISSIONS:
-      return path_call(MessageType::kGetPerms, request.getGetPermissions());
+      return vmm_->MayRemove(text(request.getRemove()), request.getTransaction() != 0);
     case Request::SET_PERMISSIONS: {
-      const Error error = path_call(MessageType::kSetPerms, request.getSetPermissions().getPath());
+      const std::string path = text(request.getSetPermissions().getPath());
+      *already_so = VmmAuthority::IsShared(path);
+      return *already_so ? Error::kOk : vmm_->MaySetPermissions(path);
+    }
+    case Request::TRANSACTION_START:
+      return vmm_->MayStartTransaction();
+    case Request::TRANSACTION_END:
+      return Error::kOk;
+    case Request::GET_DOMAIN_PATH:
+      return named(request.getGetDomainPath());
+    case Request::IS_DOMAIN_INTRODUCED:
+      return named(request.getIsDomainIntroduced());
+    case Request::INTRODUCE:
+      return named(request.getIntroduce().getDomid());
+    case Request::RELEASE:
+      return named(request.getRelease());
+    case Request::SHUT_DOWN:
+      return named(request.getShutDown());
+    default:
+      return Error::kAccess;  // watches, too: a VMM has no use for them
+  }
+}
+
+bool MessageLink::Translate(proto::XenstoreRequest::Reader request, Call* call) {
+  using Request = proto::XenstoreRequest;
+  switch (request.which()) {
+    case Request::DIRECTORY:
+      *call = {MessageType::kDirectory, Terminated(request.getDirectory())};
+      return true;
+    case Request::DIRECTORY_PART:
+      *call = {MessageType::kDirectoryPart, Terminated(request.getDirectoryPart().getPath()) +
+                                                Number(request.getDirectoryPart().getOffset())};
+      return true;
+    case Request::READ:
+      *call = {MessageType::kRead, Terminated(request.getRead())};
+      return true;
+    case Request::WRITE: {
+      const auto value = request.getWrite().getValue().asChars();
+      *call = {MessageType::kWrite, Terminated(request.getWrite().getPath())};
+      call->payload.append(value.begin(), value.size());
+      return true;
+    }
+    case Request::MKDIR:
+      *call = {MessageType::kMkdir, Terminated(request.getMkdir())};
+      return true;
+    case Request::REMOVE:
+      *call = {MessageType::kRm, Terminated(request.getRemove())};
+      return true;
+    case Request::GET_PERMISSIONS:
+      *call = {MessageType::kGetPerms, Terminated(request.getGetPermissions())};
+      return true;
+    case Request::SET_PERMISSIONS:
+      *call = {MessageType::kSetPerms, Terminated(request.getSetPermissions().getPath())};
       for (const auto permission : request.getSetPermissions().getPermissions())
         call->payload += Terminated(permission);
-      return error;
-    }
+      return true;
     case Request::WATCH:
     case Request::UNWATCH: {
       const auto watch = request.isWatch() ? request.getWatch() : request.getUnwatch();
-      const Error error = path_call(request.isWatch() ? MessageType::kWatch : MessageType::kUnwatch,
-                                    watch.getPath());
-      call->payload += Terminated(watch.getToken());
-      return error;
+      *call = {request.isWatch() ? MessageType::kWatch : MessageType::kUnwatch,
+               Terminated(watch.getPath()) + Terminated(watch.getToken())};
+      return true;
     }
     case Request::RESET_WATCHES:
       *call = {MessageType::kResetWatches, std::string(1, '\0')};
-      return Error::kOk;
+      return true;
     case Request::TRANSACTION_START:
       *call = {MessageType::kTransactionStart, std::string(1, '\0')};
-      return Error::kOk;
+      return true;
     case Request::TRANSACTION_END:
       *call = {MessageType::kTransactionEnd,
                std::string(request.getTransactionEnd() ? "T" : "F", 2)};
-      return Error::kOk;
+      return true;
     case Request::GET_DOMAIN_PATH:
-      return domid_call(MessageType::kGetDomainPath, request.getGetDomainPath());
+      *call = {MessageType::kGetDomainPath, Number(request.getGetDomainPath())};
+      return true;
     case Request::IS_DOMAIN_INTRODUCED:
-      return domid_call(MessageType::kIsDomainIntroduced, request.getIsDomainIntroduced());
+      *call = {MessageType::kIsDomainIntroduced, Number(request.getIsDomainIntroduced())};
+      return true;
     case Request::INTRODUCE: {
       const auto introduce = request.getIntroduce();
-      const Error error = domid_call(MessageType::kIntroduce, introduce.getDomid());
-      call->payload += Number(introduce.getGfn()) + Number(introduce.getPort());
-      return error;
+      *call = {MessageType::kIntroduce, Number(introduce.getDomid()) + Number(introduce.getGfn()) +
+                                            Number(introduce.getPort())};
+      return true;
     }
     case Request::RELEASE:
-      return domid_call(MessageType::kRelease, request.getRelease());
-    case Request::SET_TARGET: {
-      const Error error = domid_call(MessageType::kSetTarget, request.getSetTarget().getDomid());
-      call->payload += Number(request.getSetTarget().getTarget());
-      return guest_ != 0 ? Error::kAccess : error;
-    }
+      *call = {MessageType::kRelease, Number(request.getRelease())};
+      return true;
+    case Request::SET_TARGET:
+      *call = {MessageType::kSetTarget, Number(request.getSetTarget().getDomid()) +
+                                            Number(request.getSetTarget().getTarget())};
+      return true;
     case Request::CONTROL:
       *call = {MessageType::kControl, Terminated(request.getControl())};
-      return guest_ != 0 ? Error::kAccess : Error::kOk;
+      return true;
     default:
-      return Error::kNoSys;
+      return false;
   }
 }
 
 void MessageLink::Handle(proto::XenstoreRequest::Reader request) {
   Out out{false, request.getId(), Error::kOk, {}, {}};
-  if (request.isShutDown()) {
-    out.error =
-        MayName(request.getShutDown()) ? server_.ShutDown(request.getShutDown()) : Error::kAccess;
+  bool already_so = false;
+  Call call{};
+  out.error = Allow(request, &already_so);
+  if (out.error != Error::kOk || already_so) {
+    // Answered.
+  } else if (request.isShutDown()) {
+    out.error = server_.ShutDown(request.getShutDown());
+  } else if (!Translate(request, &call)) {
+    out.error = Error::kNoSys;
   } else {
-    Call call{};
-    out.error = Translate(request, &call);
-    if (out.error == Error::kOk) {
-      Reply reply = server_.HandleRequest(connection_, static_cast<uint32_t>(call.type),
-                                          request.getTransaction(), call.payload);
-      out.error = reply.error;
-      // "OK" of the wire is the error field's zero here; numbers and the like lose their
-      // terminator.
-      if (reply.error == Error::kOk && reply.payload != std::string("OK", 3))
-        out.first = std::move(reply.payload);
-      if (call.type == MessageType::kTransactionStart && !out.first.empty()) out.first.pop_back();
-    }
+    Reply reply = server_.HandleRequest(connection_, static_cast<uint32_t>(call.type),
+                                        request.getTransaction(), call.payload);
+    out.error = reply.error;
+    // "OK" of the wire is the error field's zero here; numbers and the like lose their terminator.
+    if (reply.error == Error::kOk && reply.payload != std::string("OK", 3))
+      out.first = std::move(reply.payload);
+    if (call.type == MessageType::kTransactionStart && !out.first.empty()) out.first.pop_back();
+    // One that does not exist has not ended.
+    if (request.isTransactionEnd() && vmm_.has_value() &&
+        (reply.error == Error::kOk || reply.error == Error::kAgain))
+      vmm_->TransactionEnded();
   }
   out_.push_back(std::move(out));
 }
@@ -175,7 +201,8 @@ bool MessageLink::Serve() {
     // A new life of the client: what the old one had set up is gone.
     epoch_ = channel_.epoch();
     if (connection_ != kNoConnection) server_.CloseService(connection_);
-    connection_ = server_.OpenService({guest_ == 0 ? kToolstack : kVmm, true});
+    connection_ = server_.OpenService({vmm_.has_value() ? kVmm : kToolstack, true});
+    if (vmm_.has_value()) vmm_->ConnectionEnded();
     out_.clear();
   }
   bool more = false;

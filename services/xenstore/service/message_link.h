@@ -7,7 +7,7 @@
 
 #include <cstdint>
 #include <deque>
-#include <set>
+#include <optional>
 #include <string>
 #include <utility>
 
@@ -15,14 +15,14 @@
 #include "proto/channel.h"
 #include "proto/xenstore.capnp.h"
 #include "services/xenstore/server.h"
+#include "services/xenstore/service/vmm_authority.h"
 
 namespace pyrene::xenstore {
 
 class MessageLink {
  public:
   // `guest` 0: the toolstack; else the domid whose VMM this is.
-  MessageLink(Server& server, proto::Channel channel, DomId guest)
-      : server_(server), channel_(std::move(channel)), guest_(guest) {}
+  MessageLink(Server& server, proto::Channel channel, DomId guest);
   ~MessageLink();
   MessageLink(const MessageLink&) = delete;
   MessageLink& operator=(const MessageLink&) = delete;
@@ -39,10 +39,10 @@ class MessageLink {
   };
 
   void Handle(proto::XenstoreRequest::Reader request);
-  // The protocol's form; an error if this client may not ask for it.
-  Error Translate(proto::XenstoreRequest::Reader request, Call* call);
-  bool MayTouch(const std::string& path);
-  bool MayName(uint16_t domid) const { return guest_ == 0 || domid == guest_; }
+  // Whether this client may ask for it, and whether it is done without doing anything.
+  Error Allow(proto::XenstoreRequest::Reader request, bool* already_so);
+  // The protocol's form; false if it has none.
+  static bool Translate(proto::XenstoreRequest::Reader request, Call* call);
   void Send();
 
   struct Out {
@@ -57,11 +57,10 @@ class MessageLink {
   Server& server_;
   proto::Channel channel_;
   proto::MessageBuilder builder_;
-  DomId guest_;
+  std::optional<VmmAuthority> vmm_;  // none: the toolstack
   uint32_t epoch_ = 0;
   ConnectionId connection_ = kNoConnection;
   std::deque<Out> out_;
-  std::set<std::string> vms_;  // below /vm that this VMM has made
 };
 
 }  // namespace pyrene::xenstore
