@@ -4,8 +4,11 @@
 //
 // Connecting. Init makes the channel (channel_layout.h), and starts an epoch for each life of
 // either end. An end that sees a new epoch
-//   C1 resets its own indices      C2 stores the epoch in its EndLine (release)      C3 signals the
-//   peer
+//
+//   C1  resets its own indices
+//   C2  stores the epoch in its EndLine (release)
+//   C3  signals the peer
+//
 // and is connected once it loads the same epoch (acquire) from the peer's EndLine: by the peer's
 // C1, all indices are then this epoch's. Messages of the former epoch that were not received are
 // lost; what must not be lost is kept by its sender until it is answered.
@@ -15,8 +18,12 @@
 // the next epoch. No error of a peer ends the service.
 //
 // Use, on the thread of the event loop, for the bit that the peer signals:
-//   if (channel.Update() == Channel::State::kUp) { channel.Receive<Root>(kBatch, handler);
-//   channel.Flush(); }
+//
+//   if (channel.Update() == Channel::State::kUp) {
+//     channel.Receive<Root>(kBatch, handler);
+//     channel.Flush();
+//   }
+//
 // Receive answers whether there may be more; then the service signals its own bit, so that other
 // event sources get their turn.
 #pragma once

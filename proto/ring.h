@@ -5,28 +5,29 @@
 //
 // Contract
 //   - Records lie one behind the other in `bytes` bytes (a power of two), 8-byte aligned, and wrap
-//   around: a word with the length of the
-//     message in bytes, then the message, a multiple of 8 bytes long.
-//   - `head` counts the bytes ever produced, `tail` the bytes ever consumed, both modulo 2^32; head
-//   - tail is what the ring holds.
-//   - Only the producer writes ProducerLine and the data between tail and tail + bytes that is not
-//   held; only the consumer
+//     around: a word with the length of the message in bytes, then the message, a multiple of 8
+//     bytes long.
+//   - `head` counts the bytes ever produced, `tail` the bytes ever consumed, both modulo 2^32;
+//     head - tail is what the ring holds.
+//   - Only the producer writes ProducerLine, and the data that is not held; only the consumer
 //     writes ConsumerLine. Each end keeps its own index privately and never reads it back.
 //   - RingProducer is called by one thread of the producing service, RingConsumer by one of the
-//   consuming service.
+//     consuming service.
 //   - The peer is hostile. Its index is loaded once per call and must be in range and aligned; a
-//   length is loaded once and must lie within
-//     what is held; the message is copied out once. What fails is kBad, and the connection is over
-//     (proto/channel.h). A peer that changes what it has sent, or never wakes us, harms its own
-//     connection only.
+//     length is loaded once and must lie within what is held; the message is copied out once. What
+//     fails is kBad, and the connection is over (proto/channel.h). A peer that changes what it has
+//     sent, or never wakes us, harms its own connection only.
 //   - Bounded: a call touches one record.
 //
 // Waking up. An end that finds nothing to do says so in its own line (`sleeps`) and looks once
 // more; an end that moved its index looks at the other's `sleeps`. The same both ways: the consumer
 // sleeps for messages, the producer for room.
-//   mover    M1 stores its index       M2 full barrier       M3 loads the sleeper's `sleeps`,
-//   signals if it is set sleeper  S1 stores sleeps = 1      S2 full barrier       S3 loads the
-//   mover's index, does not sleep if it has moved
+//
+//   M1  the mover stores its index         S1  the sleeper stores sleeps = 1
+//   M2  full barrier                       S2  full barrier
+//   M3  loads the sleeper's `sleeps`,      S3  loads the mover's index,
+//       signals if it is set                   does not sleep if it has moved
+//
 // Either M1 comes before S3, and the sleeper sees the new index, or S3 comes before M1; then S1,
 // before S3, comes before M3, and the mover signals. Without M2 or S2 both loads may come first,
 // and the wake-up is lost: tests/model/ring.pml shows both.

@@ -8,10 +8,12 @@
 // read-only) and keeps its own position. After a write the service signals `log_signal`.
 //
 // Race, overwriting against reading:
-//   writer  W1 changes at most kMaxChunk bytes behind `written`      W2 stores `written` (release)
-//   reader  R1 loads `written` (acquire)   R2 copies up to there   R3 loads `written` again and
-//   drops what is older than
-//           capacity - kMaxChunk: W1 may be under way on it.
+//
+//   W1  the writer changes at most kMaxChunk      R1  the reader loads `written` (acquire)
+//       bytes behind `written`                    R2  copies up to there
+//   W2  stores `written` (release)                R3  loads `written` again and drops what is
+//                                                     older than capacity - kMaxChunk: W1 may be
+//                                                     under way on it
 #pragma once
 
 #include <atomic>

@@ -5,14 +5,12 @@
 //
 // Who writes what:
 //  - While vcpu_run is under way the kernel owns the page; between two runs the VMM does. The
-//  kernel checks what it loads
-//    (PSTATE's mode, list registers) at the next run, so a VMM that writes at other times harms
-//    only its own guest.
+//    kernel checks what it loads (PSTATE's mode, list registers) at the next run, so a VMM that
+//    writes at other times harms only its own guest.
 //  - `x`, `pc`, `pstate`, `exit`, `gic.used`, `gic.lr` are current after each exit.
 //  - `el1`, `gic.vmcr` and `gic.apr` are current only after vcpu_sync, because these registers stay
-//  in the hardware between runs; what the VMM writes
-//    there after a sync is taken over by the next run. Before the first run it is the initial
-//    state.
+//    in the hardware between runs; what the VMM writes there after a sync is taken over by the
+//    next run. Before the first run it is the initial state.
 #pragma once
 
 #include <cstddef>

@@ -8,9 +8,13 @@
 // first: false when the deadline (of any unit) passed; it may return true early without reason.
 //
 // Race, wait against wake on one word:
-//   waker  W1 changes the word      W2 locks, takes waiters off the queue, unlocks      W3 wakes
-//   them waiter S1 locks, reads the word, joins the queue, unlocks      S2 sleeps      S3 looks
-//   whether it is still queued
+//
+//   W1  the waker changes the word         S1  the waiter locks, reads the word, joins the
+//                                              queue, unlocks
+//   W2  locks, takes waiters off the       S2  sleeps
+//       queue, unlocks
+//   W3  wakes them                         S3  looks whether it is still queued
+//
 // S1 before W2: W2 finds the waiter. W2 before S1: the lock makes W1 visible to S1. A deadline
 // between W2 and W3 leaves a wake-up that comes too late; S3 of the next wait ignores it.
 #pragma once
