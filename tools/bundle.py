@@ -4,6 +4,7 @@ import os
 import re
 import subprocess
 import tempfile
+import time
 from pathlib import Path
 
 import cpio
@@ -68,6 +69,10 @@ def _listed(path, append):
         elif kind == "text":
             words = [source, *append] if name == "cmdline" else [source]
             data = " ".join(filter(None, words)).encode() + b"\n"
+        elif kind == "clock":
+            data = f"{int(time.time())}\n".encode()
+        elif kind == "random":
+            data = os.urandom(int(source))
         else:
             raise Failure(f"{path.relative_to(ROOT)}:{number}: unknown kind {kind!r}")
         yield cpio.file(name, data[:int(most)] if most else data, permissions)

@@ -43,7 +43,7 @@ struct BootInfo {
   CapIndex device_tree;  // Memory, read only
   uint32_t device_tree_bytes;
   uint64_t device_tree_offset;  // of its first byte within that Memory
-  CapIndex bundle;              // Memory, read and execute
+  CapIndex bundle;              // Memory; written only to wipe its seed
   uint32_t reserved0;
   uint64_t bundle_bytes;
   uint64_t bundle_offset;

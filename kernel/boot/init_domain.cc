@@ -189,9 +189,9 @@ Thread& CreateInit(const Machine& machine, BootRam& ram, const BundleFile& init,
   info.device_tree_bytes = static_cast<uint32_t>(machine.device_tree.bytes);
   info.device_tree_offset = machine.device_tree.base - tree_base;
   const uint64_t bundle_base = PageFloor(machine.bundle.base);
-  info.bundle =
-      builder.AddMemory(bundle_base, (PageCeil(machine.bundle.end()) - bundle_base) / kPageBytes,
-                        MemoryType::kRam, rights::kRead | rights::kExecute | rights::kCopy);
+  info.bundle = builder.AddMemory(
+      bundle_base, (PageCeil(machine.bundle.end()) - bundle_base) / kPageBytes, MemoryType::kRam,
+      rights::kRead | rights::kWrite | rights::kExecute | rights::kCopy);
   info.bundle_bytes = machine.bundle.bytes;
   info.bundle_offset = machine.bundle.base - bundle_base;
   info.kernel_log = builder.AddMemory(PhysicalOf(&kernel_log), sizeof(KernelLog) / kPageBytes,

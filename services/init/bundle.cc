@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "services/init/bundle.h"
 
+#include <algorithm>
 #include <utility>
 
 #include "absl/strings/str_cat.h"
@@ -20,6 +21,23 @@ absl::StatusOr<Bundle> Bundle::Open(const BootInfo& boot) {
   if (absl::Status status = bundle.files_.Read({begin, boot.bundle_bytes}); !status.ok())
     return status;
   return bundle;
+}
+
+absl::StatusOr<std::string> Bundle::TakeSeed() {
+  constexpr char kName[] = "seed";
+  const absl::StatusOr<absl::string_view> file = files_.Find(kName);
+  if (!file.ok()) return "";
+  std::string seed(*file);
+  const uint64_t begin = OffsetOf(*file);
+  const uint64_t first_page = begin / runtime::kPageBytes;
+  const uint64_t pages = (begin + seed.size() - 1) / runtime::kPageBytes - first_page + 1;
+  files_.Forget(kName);
+  if (seed.empty()) return seed;
+  const absl::StatusOr<runtime::Memory> writable =
+      runtime::Memory::Map(cap_, runtime::Access::kReadWrite, first_page, pages);
+  if (!writable.ok()) return writable.status();
+  std::fill_n(writable->data() + begin % runtime::kPageBytes, seed.size(), 0);
+  return seed;
 }
 
 absl::StatusOr<Program> Bundle::FindProgram(const std::string& name) const {

@@ -33,6 +33,11 @@ class Bundle {
     return static_cast<uint64_t>(reinterpret_cast<const uint8_t*>(file.data()) - memory_.data());
   }
 
+  // The file `seed`, random bytes of this boot; empty if there is none. It is overwritten with
+  // zeros and forgotten: everybody may read the bundle, and what is derived from the seed is to be
+  // secret. The error: it could not be overwritten, and is not to be relied on.
+  absl::StatusOr<std::string> TakeSeed();
+
   // The message names the file.
   absl::StatusOr<Program> FindProgram(const std::string& name) const;
 

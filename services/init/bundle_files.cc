@@ -45,6 +45,11 @@ absl::StatusOr<absl::string_view> BundleFiles::Find(absl::string_view path) cons
   return found->second;
 }
 
+void BundleFiles::Forget(absl::string_view path) {
+  const auto found = files_.find(Normalized(path));
+  if (found != files_.end()) files_.erase(found);
+}
+
 absl::StatusOr<std::vector<BundleFiles::Entry>> BundleFiles::List(absl::string_view directory,
                                                                   absl::string_view after,
                                                                   size_t most) const {

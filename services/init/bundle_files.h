@@ -26,6 +26,9 @@ class BundleFiles {
   // NotFound names the path.
   absl::StatusOr<absl::string_view> Find(absl::string_view path) const;
 
+  // It is not found any more.
+  void Forget(absl::string_view path);
+
   struct Entry {
     std::string name;  // without a slash
     uint64_t bytes = 0;

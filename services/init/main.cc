@@ -6,6 +6,7 @@
 #include <exception>
 #include <memory>
 #include <new>
+#include <string>
 
 #include "absl/strings/str_cat.h"
 #include "kernel/abi/boot_info.h"
@@ -105,7 +106,9 @@ void SignalLog(const runtime::Memory& view, const Grant& signal) {
   const Ram& log = OpenLog(ram, log_view);
   personality::StirRandom(machine.seed.data(), machine.seed.size());
 
-  static const Bundle bundle = OrHalt(Bundle::Open(boot));
+  static Bundle bundle = OrHalt(Bundle::Open(boot));
+  const std::string seed = OrHalt(bundle.TakeSeed());
+  personality::StirRandom(seed.data(), seed.size());
   const proto::Manifest::Reader manifest = OrHalt(ChooseManifest(Manifests(), machine.compatible));
   static const std::unique_ptr<runtime::EventLoop> loop = OrHalt(runtime::EventLoop::Create());
   NameObject(loop->notification().handle(), "init.events");

@@ -86,6 +86,13 @@ TEST_F(BundleFilesTest, GoesOnBehindAName) {
   EXPECT_EQ(Names(files_.List("", "init", 2)), "");
 }
 
+TEST_F(BundleFilesTest, WhatIsForgottenIsNotThere) {
+  files_.Forget("/a.c");
+  EXPECT_TRUE(absl::IsNotFound(files_.Find("a.c").status()));
+  EXPECT_EQ(Names(files_.List("", "a-b", 1)), "guests/ ");
+  files_.Forget("none");
+}
+
 TEST_F(BundleFilesTest, AnArchiveThatIsCutOffIsRefused) {
   for (size_t bytes = 0; bytes + 4 < archive_.bytes().size(); bytes += 7) {
     BundleFiles files;
