@@ -35,8 +35,8 @@ class Backoff {
   uint64_t next_;
 };
 
-// One ping per period, to be answered before the next. The first period is longer: a service adopts
-// its former life's state before it looks at its channel.
+// One ping per period, to be answered before the next. Until a service says that it is ready, the
+// first period is longer: it adopts its former life's state before it looks at its channel.
 class Heartbeat {
  public:
   // `period_ms` 0: the service is not asked, and Due never comes.
@@ -47,6 +47,10 @@ class Heartbeat {
     answered_ = asked_;
     due_ = period_ == 0 ? runtime::kNever : now + std::max(period_, kFirstPeriod);
     first_ = true;
+  }
+  // It has adopted what it had to: the first ping comes after one period.
+  void Ready(uint64_t now) {
+    if (first_ && due_ != runtime::kNever) due_ = std::min(due_, now + period_);
   }
   void Stop() { due_ = runtime::kNever; }
 

@@ -178,7 +178,10 @@ void Service::WakeLater() {
 absl::Status Service::Handle(proto::SupervisionRequest::Reader request) {
   switch (request.which()) {
     case proto::SupervisionRequest::READY:
-      if (phase_ == Phase::kStarting) phase_ = Phase::kRunning;
+      if (phase_ != Phase::kStarting) return absl::OkStatus();
+      phase_ = Phase::kRunning;
+      heartbeat_.Ready(runtime::MonotonicNow());
+      callbacks_.ready(*this);
       return absl::OkStatus();
     case proto::SupervisionRequest::PONG:
       heartbeat_.Pong(request.getPong());

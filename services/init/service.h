@@ -46,6 +46,8 @@ class Service final : private OfferBook::Port {
     std::function<void(Service&, proto::Connect::Reader)> connect;
     // It closed an offer.
     std::function<void(Service&)> closed;
+    // heartbeat().due() is earlier than it was.
+    std::function<void(Service&)> ready;
   };
 
   // `bit` of init's notification is what the service and its end signal.

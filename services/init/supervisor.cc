@@ -42,6 +42,10 @@ Service::Callbacks Supervisor::MakeCallbacks() {
           [this](Service&) {
             CheckConnections();
             hooks_.offers_changed();
+          },
+          [this](Service& service) {
+            world_.loop.CancelTimer(SlotOf(service)->timer);
+            ArmHeartbeat(service);
           }};
 }
 

@@ -59,6 +59,18 @@ TEST(HeartbeatTest, AServiceThatNeverBecameReadyIsNotWaitedForLonger) {
   EXPECT_FALSE(heartbeat.Next(20 * kSecond, false));
 }
 
+TEST(HeartbeatTest, AServiceThatIsReadyIsAskedAfterOnePeriod) {
+  Heartbeat heartbeat(1000);
+  heartbeat.Start(0);
+  heartbeat.Ready(2 * kSecond);
+  EXPECT_EQ(heartbeat.due(), 3 * kSecond);
+  ASSERT_TRUE(heartbeat.Next(3 * kSecond, true));
+  EXPECT_FALSE(heartbeat.Next(4 * kSecond, true));
+  heartbeat.Start(5 * kSecond);
+  heartbeat.Ready(14500 * kMillisecond);
+  EXPECT_EQ(heartbeat.due(), 15 * kSecond);  // not later than without
+}
+
 TEST(HeartbeatTest, APostponedPeriodBeginsAgain) {
   Heartbeat heartbeat(1000);
   heartbeat.Start(0);
