@@ -29,6 +29,9 @@ uint64_t VirtualTimerDeadline();
 void EnterGuestRegime(const VcpuState::El1& el1, uint64_t vttbr);
 void LeaveGuestRegime(VcpuState::El1& el1, uint64_t service_vttbr);
 
+// PAR_EL1 (DDI 0487, D13.2.105): F and S, a walk of stage 1 failed in stage 2.
+inline constexpr uint64_t kParStage2Fault = 1u << 0 | 1u << 9;
+
 // Stage-1 translation of `address` as EL1 would do it, for reading or writing: PAR_EL1's format.
 // Guest regime; the guest's own PAR_EL1 is kept.
 uint64_t TranslateInGuest(uint64_t address, bool write);

@@ -36,6 +36,11 @@ PageTable::Leaf PageTable::Lookup(uint64_t address) const {
   return {descriptor::Valid(entry) ? entry : 0, level};
 }
 
+bool PageTable::Maps(uint64_t address) const {
+  unsigned level;
+  return address < kAddressLimit && *Find(address, level) != 0;
+}
+
 bool PageTable::Empty(uint64_t address, uint64_t pages) const {
   const uint64_t end = address + pages * kPageBytes;
   while (address < end) {
@@ -73,7 +78,7 @@ Status PageTable::Map(Account& account, uint64_t address, uint64_t physical, uin
     address += BytesAt(level);
     physical += BytesAt(level);
   }
-  __atomic_fetch_add(&page_table_additions, 1, __ATOMIC_RELEASE);
+  __atomic_fetch_add(&page_table_additions, 2, __ATOMIC_RELEASE);
   // Invalid entries are not cached, so no TLBI; the barrier lets walks see the entries (D5.10.1).
   arch::DsbIshst();
   arch::Isb();
@@ -89,7 +94,9 @@ Status PageTable::Split(Account& account, uint64_t* slot, unsigned level, uint64
     table[i] = descriptor::Leaf(descriptor::Address(block) + i * BytesAt(level + 1), level + 1,
                                 attributes);
   }
-  Write(slot, 0);
+  // 1. Odd. 2. Break: invalid, but not 0. 3. Make. 4. Even.
+  __atomic_fetch_add(&page_table_additions, 1, __ATOMIC_RELEASE);
+  Write(slot, block & ~descriptor::kValid);
   arch::InvalidateTlb(context_, address & ~(BytesAt(level) - 1), BytesAt(level) / kPageBytes);
   Write(slot, descriptor::Table(PhysicalOf(table)));
   __atomic_fetch_add(&page_table_additions, 1, __ATOMIC_RELEASE);

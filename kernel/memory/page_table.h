@@ -14,8 +14,9 @@
 
 namespace pyrene {
 
-// Counts what made addresses reachable, in any table: a CPU that entered a guest at this count and
-// finds it unchanged at a fault need not look whether the page is mapped by now.
+// Counts what made addresses reachable, in any table; odd while a block is split, when what is
+// mapped can not be reached for a moment (break-before-make). A CPU that found an address unmapped
+// at an even count need not look again while the count stays.
 inline uint32_t page_table_additions = 0;
 
 class PageTable final {
@@ -47,6 +48,8 @@ class PageTable final {
     unsigned level;
   };
   Leaf Lookup(uint64_t address) const;  // 0 beyond kAddressLimit
+  // Whether there is a leaf, or a block that is just being split. No lock.
+  bool Maps(uint64_t address) const;
 
   // Unmaps everything and frees all tables but the root. A stage-2 table only.
   void Clear(Account& account);

@@ -45,9 +45,9 @@ class Domain final : public Object {
              uint64_t pages, Rights rights);
   Status Unmap(uint64_t address, uint64_t pages);
   void UnmapAll();
-  // Whether something is mapped there now. No lock: tables are not freed before all CPUs have left
-  // the kernel. Any CPU.
-  bool Maps(uint64_t address) const { return table_.Lookup(address).entry != 0; }
+  // Whether something is mapped there now, be it a block that is just being split. No lock: tables
+  // are not freed before all CPUs have left the kernel. Any CPU.
+  bool Maps(uint64_t address) const { return table_.Maps(address); }
   // Ends one mapping, leaf by leaf.
   void RemoveMapping(Mapping& mapping);
 

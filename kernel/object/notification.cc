@@ -5,6 +5,13 @@
 #include "kernel/sched/scheduler.h"
 
 namespace pyrene {
+namespace {
+
+// In waiter_: whoever found the notification before its end waits in vain. Never dereferenced: its
+// mask is empty.
+Thread* const kClosed = reinterpret_cast<Thread*>(1);
+
+}  // namespace
 
 void Binding::Bind(Notification* notification, uint64_t new_bits) {
   Unbind();
@@ -26,7 +33,16 @@ void Binding::Signal() {
 
 void Notification::Detach() {
   while (Binding* binding = bindings_.front()) binding->Unbind();
-  if (Thread* waiter = waiter_) CancelWait(*waiter, Status::kGone);
+  Thread* waiter;
+  {
+    LockGuard guard(lock_);
+    waiter = waiter_;
+    waiter_ = kClosed;
+    mask_ = 0;
+    if (waiter == nullptr) return;
+    waiter->FinishWait(Status::kGone, 0);
+  }
+  Scheduler::Wake(*waiter);
 }
 
 void Notification::Signal(uint64_t bits) {
@@ -59,7 +75,7 @@ bool Notification::Wait(Thread& thread, uint64_t mask, uint64_t deadline, Status
     return true;
   }
   if (waiter_ != nullptr) {
-    status = Status::kBusy;
+    status = waiter_ == kClosed ? Status::kGone : Status::kBusy;
     return true;
   }
   waiter_ = &thread;

@@ -32,7 +32,7 @@ struct Binding : ListHook<BindingTag> {
 class Notification final : public Object {
  public:
   explicit Notification(Account& payer) : Object(payer) {}
-  // Structure lock; the waiter gets kGone, bindings end.
+  // Structure lock; the waiter gets kGone, bindings end, and nobody begins to wait any more.
   void Detach();
 
   void Signal(uint64_t bits);
@@ -49,7 +49,7 @@ class Notification final : public Object {
   SpinLock lock_;
   uint64_t bits_ = 0;
   uint64_t mask_ = 0;
-  Thread* waiter_ = nullptr;
+  Thread* waiter_ = nullptr;  // kClosed after Detach
   List<Binding, BindingTag> bindings_;
 };
 

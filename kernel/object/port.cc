@@ -38,6 +38,7 @@ void Port::Detach() {
   if (client_ != nullptr) Finish(*client_, Status::kGone);
   if (receiver_ != nullptr) Finish(*receiver_, Status::kGone);
   client_ = receiver_ = nullptr;
+  closed_ = true;
   if (server_ != nullptr) {
     server_->serving = nullptr;
     server_->EndService();
@@ -55,15 +56,16 @@ void Port::Deliver(Thread& caller, Thread& server) {
   server.serving = this;
 }
 
-void Port::Call(Thread& caller, uint64_t badge) {
+Status Port::Call(Thread& caller, uint64_t badge) {
   LockGuard guard(lock_);
+  if (closed_) return Status::kGone;
   caller.call_badge = badge;
   caller.port = this;
   Thread* server = receiver_;
   if (server == nullptr) {
     callers_.PushBack(&caller);
     Scheduler::Block(caller, kNoDeadline);
-    return;
+    return Status::kOk;
   }
   receiver_ = nullptr;
   Deliver(caller, *server);
@@ -73,10 +75,12 @@ void Port::Call(Thread& caller, uint64_t badge) {
     Scheduler::Block(caller, kNoDeadline);
     Scheduler::Wake(*server);
   }
+  return Status::kOk;
 }
 
 Status Port::ReplyWait(Thread& server, bool locked) {
   LockGuard guard(lock_);
+  if (closed_) return Status::kGone;
   if (receiver_ != nullptr || (server_ != nullptr && server_ != &server)) return Status::kBusy;
   if (server.serving != nullptr && server.serving != this) return Status::kBusy;
   Thread* client = client_;

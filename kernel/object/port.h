@@ -25,11 +25,11 @@ struct CallersTag {};
 class Port final : public Object {
  public:
   explicit Port(Account& payer) : Object(payer) {}
-  // Structure lock. Everybody who waits here gets kGone.
+  // Structure lock. Everybody who waits here, or wants to from now on, gets kGone.
   void Detach();
 
-  // By the current thread, whose frame holds the message. It is blocked when this returns.
-  void Call(Thread& caller, uint64_t badge);
+  // By the current thread, whose frame holds the message. kOk: it is blocked when this returns.
+  Status Call(Thread& caller, uint64_t badge);
   // Answers the thread being served, if `server` serves one, then waits for the next. kOk: the
   // frame has, or will have, a message. kNoRight: capabilities are to be moved, and `locked` says
   // that the structure lock is not held.
@@ -48,6 +48,7 @@ class Port final : public Object {
   Thread* receiver_ = nullptr;  // waits for a call
   Thread* server_ = nullptr;    // serves client_
   Thread* client_ = nullptr;
+  bool closed_ = false;
   List<Thread, CallersTag> callers_;
 };
 

@@ -134,7 +134,8 @@ void Thread::SetParameters(ThreadParameters parameters) {
 }
 
 void Thread::SetBudget(uint64_t budget, uint64_t period) {
-  budget_ = budget_left_ = budget;
+  budget_ = budget;
+  budget_left_ = 0;
   period_ = period;
   period_end_ = 0;
 }
@@ -150,7 +151,10 @@ void Thread::AddCpuTime(uint64_t ticks) {
   Thread* payer = this;
   while (payer->donor_ != nullptr) payer = payer->donor_;
   __atomic_store_n(&payer->cpu_time_, payer->cpu_time_ + ticks, __ATOMIC_RELAXED);
-  payer->budget_left_ -= ticks < payer->budget_left_ ? ticks : payer->budget_left_;
+  // At most a budget is owed.
+  const int64_t left = payer->budget_left_ - static_cast<int64_t>(ticks);
+  const int64_t least = -static_cast<int64_t>(payer->budget_);
+  payer->budget_left_ = left > least ? left : least;
   if (payer->domain_ != nullptr) payer->domain_->AddCpuTime(ticks);
 }
 

@@ -122,7 +122,7 @@ class Thread final : public Object,
   // At most budget_ ticks of CPU time in each period_; guarded by the scheduler's lock.
   uint64_t budget_ = 0;
   uint64_t period_ = 0;
-  uint64_t budget_left_ = 0;
+  int64_t budget_left_ = 0;  // negative: used too much, which the next period pays
   uint64_t period_end_ = 0;
   bool throttled_ =
       false;  // ready, but its budget is used up: on the timeout heap instead of the queue

@@ -11,6 +11,7 @@
 #include "kernel/sched/cpu.h"
 #include "kernel/sched/eviction.h"
 #include "kernel/sched/fp_switch.h"
+#include "kernel/syscall/dispatch.h"
 
 namespace pyrene {
 
@@ -80,8 +81,16 @@ Status Vcpu::ShareState(Domain& vmm, uint64_t address) {
 
 void Vcpu::LeaveDomain() {
   if (guest_ == nullptr) return;
-  Thread* runner = __atomic_load_n(&runner_, __ATOMIC_ACQUIRE);
-  if (runner != nullptr) runner->StopRunning();
+  // 1. This stores ended_, then loads runner_; Claim stores runner_, then its caller loads ended_:
+  // one of the two sees the other. 2. Who has seen it lets go. 3. Who has not is in the guest's
+  // name from then on and is stopped, or leaves within this call of the kernel.
+  __atomic_store_n(&ended_, true, __ATOMIC_SEQ_CST);
+  __atomic_thread_fence(__ATOMIC_SEQ_CST);
+  while (Thread* runner = __atomic_load_n(&runner_, __ATOMIC_ACQUIRE)) {
+    if (__atomic_load_n(&runner->running, __ATOMIC_RELAXED) == this) runner->StopRunning();
+    ServeEviction(ThisCpu());
+    arch::Relax();
+  }
   List<Vcpu, DomainVcpusTag>::Remove(this);
   // What it left in TLBs is nobody's: the next vCPU there invalidates, even one at the same
   // address.
@@ -93,8 +102,10 @@ void Vcpu::LeaveDomain() {
 
 bool Vcpu::Claim(Thread& thread) {
   Thread* nobody = nullptr;
-  return __atomic_compare_exchange_n(&runner_, &nobody, &thread, false, __ATOMIC_ACQUIRE,
-                                     __ATOMIC_RELAXED);
+  const bool claimed = __atomic_compare_exchange_n(&runner_, &nobody, &thread, false,
+                                                   __ATOMIC_ACQUIRE, __ATOMIC_RELAXED);
+  __atomic_thread_fence(__ATOMIC_SEQ_CST);  // see Kick and LeaveDomain
+  return claimed;
 }
 
 void Vcpu::Release() {
@@ -103,13 +114,11 @@ void Vcpu::Release() {
 
 Status Vcpu::Run(Cpu& cpu, Thread& thread, uint64_t flags) {
   if (!Claim(thread)) return Status::kBusy;
-  // Claimed: LeaveDomain waits until this thread is out of the kernel.
-  if (guest_ == nullptr) {
+  if (ended_) {
     Release();
     return Status::kGone;
   }
   thread.running = this;
-  __atomic_thread_fence(__ATOMIC_SEQ_CST);  // see Kick
   if ((flags & run_flags::kBlock) != 0) {
     LockGuard guard(lock_);
     if (!kicked_ && !timer_fired_ && !InterruptPending()) {
@@ -179,7 +188,6 @@ Frame* Vcpu::Enter(Cpu& cpu, Thread& thread) {
     }
   }
   TrapFpUnlessOwned(cpu, fp);
-  cpu.additions_seen = __atomic_load_n(&page_table_additions, __ATOMIC_RELAXED);
   PYRENE_WRITE_SYSREG(elr_el2, __atomic_load_n(&state_->pc, __ATOMIC_RELAXED));
   PYRENE_WRITE_SYSREG(spsr_el2, pstate);
   return reinterpret_cast<Frame*>(state_);
@@ -407,14 +415,23 @@ Status Vcpu::Sync(Cpu& cpu, Thread& thread) {
 Status Vcpu::Translate(Cpu& cpu, Thread& thread, uint64_t address, bool write, uint64_t pages) {
   if (pages == 0 || pages > VcpuState::kMaxTranslations) return Status::kBadArgument;
   if (!Claim(thread)) return Status::kBusy;
-  const bool alive = guest_ != nullptr;
-  if (alive) {
-    if (cpu.loaded != this) Load(cpu);
-    arch::TranslateForGuest(state_->el1, guest_->vttbr(), cpu.vttbr, address, write,
-                            state_->translation, static_cast<unsigned>(pages));
+  if (ended_) {
+    Release();
+    return Status::kGone;
   }
+  if (cpu.loaded != this) Load(cpu);
+  const uint32_t additions = __atomic_load_n(&page_table_additions, __ATOMIC_ACQUIRE);
+  arch::TranslateForGuest(state_->el1, guest_->vttbr(), cpu.vttbr, address, write,
+                          state_->translation, static_cast<unsigned>(pages));
+  // The guest's tables may lie in a block that was being split: then once more.
+  bool broken = false;
+  for (uint64_t i = 0; i < pages; ++i)
+    broken |= (state_->translation[i] & arch::kParStage2Fault) == arch::kParStage2Fault;
   Release();
-  return alive ? Status::kOk : Status::kGone;
+  if (broken && ((additions & 1) != 0 ||
+                 additions != __atomic_load_n(&page_table_additions, __ATOMIC_RELAXED)))
+    return kRestart;
+  return Status::kOk;
 }
 
 void Vcpu::Abandon() {

@@ -107,6 +107,7 @@ class Vcpu final : public Object, public ListHook<DomainVcpusTag> {
   bool kicked_ = false;
   bool timer_fired_ = false;  // PPI 27 was taken and is not yet injected
   bool sleeping_ = false;
+  bool ended_ = false;  // its domain ends: no run begins. See LeaveDomain
 
   uint32_t hardware_lrs_ = 0;  // list registers that are not zero in the hardware
 

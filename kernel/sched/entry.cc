@@ -200,10 +200,13 @@ Resumption HandleSynchronous(Cpu* cpu) {
       TakeFp(*cpu, vcpu->fp);
       return {Resume(*cpu), nullptr};
     }
-    if (IsAbort(exception) &&
-        __atomic_load_n(&page_table_additions, __ATOMIC_ACQUIRE) != cpu->additions_seen &&
-        MappedByNow(*vcpu->guest(), esr, FaultingPage())) [[unlikely]]
-      return {Resume(*cpu), nullptr};
+    if (IsAbort(exception)) {
+      const uint32_t additions = __atomic_load_n(&page_table_additions, __ATOMIC_ACQUIRE);
+      if (additions != cpu->additions_seen) [[unlikely]] {
+        if (MappedByNow(*vcpu->guest(), esr, FaultingPage())) return {Resume(*cpu), nullptr};
+        if ((additions & 1) == 0) cpu->additions_seen = additions;
+      }
+    }
     vcpu->ExitForException(*cpu, thread, esr);
     if (cpu->scheduler.reschedule_wanted()) [[unlikely]]
       return {Resume(*cpu), nullptr};

@@ -21,10 +21,11 @@ bool Scheduler::Throttle(Thread& thread) {
   if (thread.budget_ == 0) return false;
   const uint64_t now = arch::Counter();
   if (now >= thread.period_end_) {
-    thread.budget_left_ = thread.budget_;
+    thread.budget_left_ =
+        static_cast<int64_t>(thread.budget_) + (thread.budget_left_ < 0 ? thread.budget_left_ : 0);
     thread.period_end_ = now + thread.period_;
   }
-  if (thread.budget_left_ != 0) return false;
+  if (thread.budget_left_ > 0) return false;
   thread.throttled_ = true;
   timeouts_.Insert(&thread, thread.period_end_);
   return true;
@@ -200,9 +201,10 @@ Thread* Scheduler::Pick(Thread* current) {
       sliced_ = true;
       slice_end_ = now + (next->slice_left_ != 0 ? next->slice_left_ : SliceOf(*next));
     }
-    if (next->budget_ != 0 && (!sliced_ || slice_end_ - now > next->budget_left_)) {
+    const uint64_t left = next->budget_left_ > 0 ? static_cast<uint64_t>(next->budget_left_) : 0;
+    if (next->budget_ != 0 && (!sliced_ || slice_end_ - now > left)) {
       sliced_ = true;
-      slice_end_ = now + next->budget_left_;
+      slice_end_ = now + left;
     }
   }
   running_priority_ = next == nullptr ? 0 : next->priority_;

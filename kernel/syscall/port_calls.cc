@@ -25,8 +25,7 @@ Status Answer(Call& call, Status status) {
 
 Status LockedCall(Call& call, Port& port, uint64_t badge) {
   PYRENE_LOCK_STRUCTURE();
-  port.Call(call.thread, badge);
-  return kAnswered;
+  return port.Call(call.thread, badge);
 }
 
 Status LockedReplyWait(Call& call, Port& port) {
@@ -49,9 +48,9 @@ Status PortCall(Call& call) {
   const uint64_t badge = call.domain.caps().Find(index)->badge;
   // A server that called its own port would wait for itself.
   if (call.thread.serving == port) return Answer(call, Status::kBusy);
-  if (call.Argument(kCapabilities) != 0) return Answer(call, LockedCall(call, *port, badge));
-  port->Call(call.thread, badge);
-  return kAnswered;
+  const Status status = call.Argument(kCapabilities) != 0 ? LockedCall(call, *port, badge)
+                                                          : port->Call(call.thread, badge);
+  return status == Status::kOk ? kAnswered : Answer(call, status);
 }
 
 Status PortReplyWait(Call& call) {

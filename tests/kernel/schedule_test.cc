@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 //
 // Who runs: priorities, round robin, weights, yield.
+#include <algorithm>
 #include <atomic>
 
 #include "tests/kernel/fixture.h"
@@ -84,20 +85,47 @@ TEST_F(ScheduleTest, EqualsTakeTurns) {
   for (auto& task : tasks) EXPECT_TRUE(task->Ends());
 }
 
+// How long two threads of one CPU run before the other takes over. A host that is busy makes turns
+// longer, never shorter, but for one that it interrupts just as it begins.
+struct Turns {
+  static constexpr unsigned kMost = 15;
+  std::atomic<unsigned> owner{2}, count[2] = {};
+  uint64_t begin = 0, ticks[2][kMost] = {};
+  std::atomic<bool> stop{false};
+  void Run(unsigned self) {
+    while (!stop) {
+      const unsigned other = owner;
+      if (other == self) continue;
+      const uint64_t now = sys::Ticks();
+      if (other < 2 && count[other] < kMost) {
+        ticks[other][count[other]] = now - begin;
+        count[other] = count[other] + 1;
+      }
+      begin = now;
+      owner = self;
+    }
+  }
+  uint64_t Shortest(unsigned i) { return *std::min_element(ticks[i], ticks[i] + kMost); }
+  uint64_t Median(unsigned i) {
+    std::sort(ticks[i], ticks[i] + kMost);
+    return ticks[i][kMost / 2];
+  }
+};
+
 TEST_F(ScheduleTest, WeightScalesTheSlice) {
-  Counter light, heavy;
-  TaskOf light_task(On(LastCpu(), 5, 256), [&light] { light(); });
-  TaskOf heavy_task(On(LastCpu(), 5, 1024), [&heavy] { heavy(); });
-  light_task->Start();
-  heavy_task->Start();
-  Sleep(400000);
-  light.stop = heavy.stop = true;
-  ASSERT_TRUE(light_task->Ends());
-  ASSERT_TRUE(heavy_task->Ends());
-  const auto ratio = static_cast<double>(sys::ThreadInfo(heavy_task->cap()).cpu_ticks) /
-                     static_cast<double>(sys::ThreadInfo(light_task->cap()).cpu_ticks);
-  EXPECT_GT(ratio, 2.5);
-  EXPECT_LT(ratio, 6);
+  Turns turns;
+  TaskOf light(On(LastCpu(), 5, 256), [&turns] { turns.Run(0); });
+  TaskOf heavy(On(LastCpu(), 5, 1024), [&turns] { turns.Run(1); });
+  light->Start();
+  heavy->Start();
+  EXPECT_TRUE(
+      Eventually([&] { return turns.count[0] == Turns::kMost && turns.count[1] == Turns::kMost; }));
+  turns.stop = true;
+  ASSERT_TRUE(light->Ends());
+  ASSERT_TRUE(heavy->Ends());
+  // Four times as long.
+  EXPECT_GT(turns.Median(1), 3 * turns.Shortest(0));
+  EXPECT_LT(turns.Shortest(1), 6 * turns.Median(0));
 }
 
 TEST_F(ScheduleTest, YieldLetsEqualsRun) {

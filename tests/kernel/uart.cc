@@ -63,6 +63,13 @@ volatile uint32_t* UartRegisters() { return reinterpret_cast<volatile uint32_t*>
 
 uint32_t UartIntid() { return intid; }
 
+void Print(const char* text) {
+  for (; *text != '\0'; ++text) {
+    if (*text == '\n') Put('\r');
+    Put(*text);
+  }
+}
+
 }  // namespace pyrene::kernel_test
 
 extern "C" void personality_write(int, const void* bytes, size_t count) {

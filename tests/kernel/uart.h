@@ -11,6 +11,9 @@ namespace pyrene::kernel_test {
 // there is none. What the program writes before is lost.
 bool MapUart();
 
+// Writes to it, without the library: from any thread.
+void Print(const char* text);
+
 // Its registers, and its interrupt line.
 volatile uint32_t* UartRegisters();
 uint32_t UartIntid();
