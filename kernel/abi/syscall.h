@@ -122,6 +122,8 @@ namespace run_flags {
 // Sleep first, until a kick, a pending list register or the virtual timer: what a guest's WFI asks
 // for.
 inline constexpr uint64_t kBlock = 1;
+// Go behind threads of the same priority first: what a guest's SCHEDOP_yield asks for.
+inline constexpr uint64_t kYield = 2;
 }  // namespace run_flags
 
 enum class TranslateAccess : uint64_t { kRead = 0, kWrite = 1 };

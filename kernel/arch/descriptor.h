@@ -19,9 +19,6 @@ constexpr bool Valid(uint64_t entry) { return (entry & kValid) != 0; }
 constexpr bool IsTable(uint64_t entry, unsigned level) {
   return level < 3 && (entry & 3) == (kValid | kTableOrPage);
 }
-constexpr bool IsLeaf(uint64_t entry, unsigned level) {
-  return Valid(entry) && !IsTable(entry, level);
-}
 constexpr uint64_t Address(uint64_t entry) { return entry & kAddressMask; }
 constexpr uint64_t Table(uint64_t address) { return address | kValid | kTableOrPage; }
 constexpr uint64_t Leaf(uint64_t address, unsigned level, uint64_t attributes) {

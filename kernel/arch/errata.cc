@@ -12,12 +12,12 @@ constexpr uint64_t kPartMask = 0xff00fff0;  // implementer and part number
 
 struct Entry {
   uint64_t part;
-  void (*apply)(Errata&);
+  bool Errata::*absent;
 };
 
 constexpr Entry kNotAffected[] = {
-    {0x4100d030, [](Errata& e) { e.speculative_at = false; }},  // Cortex-A53: in order
-    {0x4100d050, [](Errata& e) { e.speculative_at = false; }},  // Cortex-A55 does not share 1319367
+    {0x4100d030, &Errata::speculative_at},  // Cortex-A53: in order
+    {0x4100d050, &Errata::speculative_at},  // Cortex-A55 does not share 1319367
 };
 
 }  // namespace
@@ -27,9 +27,8 @@ Errata errata;
 
 void DetectErrata() {
   const uint64_t part = PYRENE_READ_SYSREG(midr_el1) & kPartMask;
-  for (const Entry& entry : kNotAffected) {
-    if (entry.part == part) entry.apply(errata);
-  }
+  for (const Entry& entry : kNotAffected)
+    if (entry.part == part) errata.*entry.absent = false;
 }
 
 }  // namespace pyrene::arch

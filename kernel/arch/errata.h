@@ -10,7 +10,8 @@ struct Errata {
   bool speculative_at = true;
 };
 
-extern Errata errata;
+// Hidden: read at every guest exit, without the global offset table.
+[[gnu::visibility("hidden")]] extern Errata errata;
 
 void DetectErrata();
 

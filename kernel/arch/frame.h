@@ -23,4 +23,14 @@ struct Frame {
 static_assert(offsetof(Frame, pc) == 0xf8 && offsetof(VcpuState, pc) == 0xf8);
 static_assert(offsetof(Frame, pstate) == 0x100 && offsetof(VcpuState, pstate) == 0x100);
 
+// What to run with: a Frame's address; kReturning is added if it is that of a thread that returns
+// from vcpu_run, of which only x0, x1 and x18..x30 are restored. One word, so that it comes in a
+// register.
+using Resumption = uintptr_t;
+inline constexpr Resumption kReturning = 1;  // known to arch/vectors.S
+inline Resumption General(Frame* frame) { return reinterpret_cast<uintptr_t>(frame); }
+inline Resumption Returning(Frame* frame) {
+  return reinterpret_cast<uintptr_t>(frame) + kReturning;
+}
+
 }  // namespace pyrene

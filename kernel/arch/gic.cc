@@ -38,11 +38,15 @@ uint32_t list_registers;
 
 }  // namespace
 
+volatile uint32_t* first_list_register;
+
 void Init(uint64_t distributor, uint64_t cpu_interface, uint64_t hypervisor_interface) {
   gicd = MmioRegion<Gicd>(distributor);
   gicc = MmioRegion<Gicc>(cpu_interface);
   gicc_deactivate = MmioRegion<GiccDeactivate>(cpu_interface);
   gich = MmioRegion<Gich>(hypervisor_interface);
+  first_list_register =
+      reinterpret_cast<volatile uint32_t*>(hypervisor_interface + static_cast<uint64_t>(Gich::kLr));
   const uint32_t lines = (gicd.Read(Gicd::kTyper) & 0x1f) + 1;
   intids = lines * 32 < kMaxIntids ? lines * 32 : kMaxIntids;
   list_registers = (gich.Read(Gich::kVtr) & 0x3f) + 1;

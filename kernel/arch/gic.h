@@ -9,7 +9,6 @@
 
 namespace pyrene::arch::gic {
 
-inline constexpr uint32_t kFirstPpi = 16;
 inline constexpr uint32_t kFirstSpi = 32;
 inline constexpr uint32_t kMaxIntids = 1020;
 inline constexpr uint32_t kSpurious = 1020;  // 1020..1023: nothing to do
@@ -42,6 +41,8 @@ void SendSgi(uint32_t sgi, uint32_t cpu);
 uint32_t ListRegisters();
 uint32_t ReadListRegister(uint32_t index);
 void WriteListRegister(uint32_t index, uint32_t value);
+// For guest_regime.h.
+extern volatile uint32_t* first_list_register;
 uint32_t ReadVmcr();
 void WriteVmcr(uint32_t value);
 uint32_t ReadApr();

@@ -12,7 +12,8 @@ enum class Function : uint32_t {
 
 bool available;
 
-int64_t Smc(Function function, uint64_t a = 0, uint64_t b = 0, uint64_t c = 0) {
+Status Call(Function function, uint64_t a = 0, uint64_t b = 0, uint64_t c = 0) {
+  if (!available) return Status::kNotSupported;
   register uint64_t x0 asm("x0") = static_cast<uint32_t>(function);
   register uint64_t x1 asm("x1") = a;
   register uint64_t x2 asm("x2") = b;
@@ -23,12 +24,7 @@ int64_t Smc(Function function, uint64_t a = 0, uint64_t b = 0, uint64_t c = 0) {
                :
                : "x4", "x5", "x6", "x7", "x8", "x9", "x10", "x11", "x12", "x13", "x14", "x15",
                  "x16", "x17", "memory");
-  return static_cast<int64_t>(x0);
-}
-
-Status Call(Function function, uint64_t a = 0, uint64_t b = 0, uint64_t c = 0) {
-  if (!available) return Status::kNotSupported;
-  return Smc(function, a, b, c) == 0 ? Status::kOk : Status::kNotSupported;
+  return x0 == 0 ? Status::kOk : Status::kNotSupported;
 }
 
 }  // namespace

@@ -100,24 +100,25 @@ inline constexpr uint64_t kEl1t = 0x04;
 inline constexpr uint64_t kEl1h = 0x05;
 inline constexpr uint64_t kAarch32User = 0x10;
 inline constexpr uint64_t kConditionFlags = 0xf0000000;
+
+// What a guest may have: EL1h, EL1t, EL0 or AArch32 EL0.
+inline bool IsGuests(uint64_t pstate) {
+  constexpr uint32_t kAllowed = 1u << kEl0t | 1u << kEl1t | 1u << kEl1h | 1u << kAarch32User;
+  return (kAllowed >> (pstate & kModeMask) & 1) != 0;
+}
 }  // namespace pstate
 
 // ESR_EL2.EC
 enum class ExceptionClass : uint64_t {
   kUnknown = 0x00,
-  kWfx = 0x01,
   kFp = 0x07,
   kIllegalState = 0x0e,
-  kSvc32 = 0x11,
-  kHvc32 = 0x12,
   kSvc64 = 0x15,
   kHvc64 = 0x16,
   kSmc64 = 0x17,
   kSystemRegister = 0x18,
   kInstructionAbortLower = 0x20,
-  kInstructionAbortSame = 0x21,
   kDataAbortLower = 0x24,
-  kDataAbortSame = 0x25,
 };
 inline ExceptionClass ClassOf(uint64_t esr) {
   return static_cast<ExceptionClass>(esr >> 26 & 0x3f);

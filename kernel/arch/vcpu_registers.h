@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// Moving a guest's EL1 state between the hardware and its state page, and the change between the
-// service and the guest regime.
+// Moving a guest's EL1 state between the hardware and its state page; see guest_regime.h for what
+// is swapped at each exit.
 #pragma once
 
 #include <cstdint>
@@ -23,20 +23,11 @@ void MaskVirtualTimer();
 // When it fires, in CNTPCT ticks; ~0 if it is off or masked. For the loaded vCPU.
 uint64_t VirtualTimerDeadline();
 
-// The registers that are always swapped, with VTTBR_EL2 and HCR_EL2, in the order that erratum
-// 1319367 asks for (Cortex-A72: a speculative AT or walk must not combine one context's TTBR with
-// the other's VTTBR).
-void EnterGuestRegime(const VcpuState::El1& el1, uint64_t vttbr);
-void LeaveGuestRegime(VcpuState::El1& el1, uint64_t service_vttbr);
-
 // PAR_EL1 (DDI 0487, D13.2.105): F and S, a walk of stage 1 failed in stage 2.
 inline constexpr uint64_t kParStage2Fault = 1u << 0 | 1u << 9;
 
-// Stage-1 translation of `address` as EL1 would do it, for reading or writing: PAR_EL1's format.
-// Guest regime; the guest's own PAR_EL1 is kept.
-uint64_t TranslateInGuest(uint64_t address, bool write);
-// The same for consecutive pages in the service regime: changes to the guest's and back. `vttbr` is
-// the guest's, `service_vttbr` is restored.
+// TranslateInGuest (guest_regime.h) for consecutive pages, in the service regime: changes to the
+// guest's and back. `vttbr` is the guest's, `service_vttbr` is restored.
 void TranslateForGuest(const VcpuState::El1& el1, uint64_t vttbr, uint64_t service_vttbr,
                        uint64_t address, bool write, uint64_t* results, unsigned count);
 

@@ -5,22 +5,22 @@
 // While EL0 or EL1 runs, SP_EL2 points at the Frame that takes its registers (arch/frame.h): a thread's own or a vCPU's state page.
 // In the kernel SP_EL2 is the CPU's stack and TPIDR_EL2 its struct Cpu (stack_top at 0, panic_stack_top at 8).
 
+	.altmacro
+.macro pair op, prefix, bytes, base, first, second
+	\op	\prefix\first, \prefix\second, [\base, #\first * \bytes]
+.endm
+
+	// Stores or loads consecutive registers, in pairs, at base + bytes * number.
+.macro registers op, first, last, prefix=x, bytes=8, base=sp
+	.set	number, \first
+	.rept	(\last - \first + 1) / 2
+	pair	\op, \prefix, \bytes, \base, %number, %(number + 1)
+	.set	number, number + 2
+	.endr
+.endm
+
 .macro save_frame
-	stp	x0, x1, [sp, #0x00]
-	stp	x2, x3, [sp, #0x10]
-	stp	x4, x5, [sp, #0x20]
-	stp	x6, x7, [sp, #0x30]
-	stp	x8, x9, [sp, #0x40]
-	stp	x10, x11, [sp, #0x50]
-	stp	x12, x13, [sp, #0x60]
-	stp	x14, x15, [sp, #0x70]
-	stp	x16, x17, [sp, #0x80]
-	stp	x18, x19, [sp, #0x90]
-	stp	x20, x21, [sp, #0xa0]
-	stp	x22, x23, [sp, #0xb0]
-	stp	x24, x25, [sp, #0xc0]
-	stp	x26, x27, [sp, #0xd0]
-	stp	x28, x29, [sp, #0xe0]
+	registers stp, 0, 29
 	mrs	x0, elr_el2
 	mrs	x1, spsr_el2
 	stp	x30, x0, [sp, #0xf0]
@@ -29,7 +29,6 @@
 	ldr	x1, [x0]
 	mov	sp, x1
 	mov	x29, xzr		// backtraces end here
-	mov	x30, xzr
 .endm
 
 .macro vector label
@@ -41,7 +40,7 @@
 	.balign 0x80
 	save_frame
 	bl	HandleSynchronous
-	cbz	x0, resume_exit
+	tbnz	x0, #0, resume_exit
 	b	resume
 .endm
 
@@ -58,14 +57,9 @@
 	.balign 0x800
 	.global vectors
 vectors:
-	unexpected 0			// current EL, SP_EL0
-	unexpected 1
-	unexpected 2
-	unexpected 3
-	unexpected 4			// current EL, SP_EL2: the kernel itself faulted
-	unexpected 5
-	unexpected 6
-	unexpected 7
+	.irp	kind, 0, 1, 2, 3, 4, 5, 6, 7	// current EL: from 4 on with SP_EL2, the kernel itself faulted
+	unexpected \kind
+	.endr
 	synchronous			// lower EL, AArch64
 	vector	lower_irq
 	unexpected 10
@@ -87,37 +81,19 @@ lower_serror:
 	// x0: the Frame to run with. ELR_EL2 and SPSR_EL2 are set.
 resume:
 	mov	sp, x0
-	ldp	x2, x3, [sp, #0x10]
-	ldp	x4, x5, [sp, #0x20]
-	ldp	x6, x7, [sp, #0x30]
-	ldp	x8, x9, [sp, #0x40]
-	ldp	x10, x11, [sp, #0x50]
-	ldp	x12, x13, [sp, #0x60]
-	ldp	x14, x15, [sp, #0x70]
-	ldp	x16, x17, [sp, #0x80]
-	ldp	x18, x19, [sp, #0x90]
-	ldp	x20, x21, [sp, #0xa0]
-	ldp	x22, x23, [sp, #0xb0]
-	ldp	x24, x25, [sp, #0xc0]
-	ldp	x26, x27, [sp, #0xd0]
-	ldp	x28, x29, [sp, #0xe0]
+	registers ldp, 2, 29
 	ldr	x30, [sp, #0xf0]
 	ldp	x0, x1, [sp, #0x00]
 	eret
 	dsb	nsh			// no speculation past ERET (straight-line)
 	isb
 
-	// A guest's exit: the VMM returns from vcpu_run. x1: its Frame. x2..x17 are lost by the system calls' convention; what is left
+	// A guest's exit: the VMM returns from vcpu_run. x0: its Frame's address + 1. x2..x17 are lost by the system calls' convention; what is left
 	// in them is the guest's and this path's own.
 	.balign 64
 resume_exit:
-	mov	sp, x1
-	ldp	x18, x19, [sp, #0x90]
-	ldp	x20, x21, [sp, #0xa0]
-	ldp	x22, x23, [sp, #0xb0]
-	ldp	x24, x25, [sp, #0xc0]
-	ldp	x26, x27, [sp, #0xd0]
-	ldp	x28, x29, [sp, #0xe0]
+	sub	sp, x0, #1
+	registers ldp, 18, 29
 	ldr	x30, [sp, #0xf0]
 	ldp	x0, x1, [sp, #0x00]
 	eret
@@ -138,20 +114,7 @@ panic_entry:
 	sub	x1, x1, #0x110
 	mov	sp, x1
 	mrs	x1, contextidr_el1
-	stp	x2, x3, [sp, #0x10]
-	stp	x4, x5, [sp, #0x20]
-	stp	x6, x7, [sp, #0x30]
-	stp	x8, x9, [sp, #0x40]
-	stp	x10, x11, [sp, #0x50]
-	stp	x12, x13, [sp, #0x60]
-	stp	x14, x15, [sp, #0x70]
-	stp	x16, x17, [sp, #0x80]
-	stp	x18, x19, [sp, #0x90]
-	stp	x20, x21, [sp, #0xa0]
-	stp	x22, x23, [sp, #0xb0]
-	stp	x24, x25, [sp, #0xc0]
-	stp	x26, x27, [sp, #0xd0]
-	stp	x28, x29, [sp, #0xe0]
+	registers stp, 2, 29
 	mrs	x2, elr_el2
 	mrs	x3, spsr_el2
 	stp	x30, x2, [sp, #0xf0]
@@ -164,22 +127,7 @@ panic_entry:
 	.text
 	.global SaveFp
 SaveFp:
-	stp	q0, q1, [x0, #0x000]
-	stp	q2, q3, [x0, #0x020]
-	stp	q4, q5, [x0, #0x040]
-	stp	q6, q7, [x0, #0x060]
-	stp	q8, q9, [x0, #0x080]
-	stp	q10, q11, [x0, #0x0a0]
-	stp	q12, q13, [x0, #0x0c0]
-	stp	q14, q15, [x0, #0x0e0]
-	stp	q16, q17, [x0, #0x100]
-	stp	q18, q19, [x0, #0x120]
-	stp	q20, q21, [x0, #0x140]
-	stp	q22, q23, [x0, #0x160]
-	stp	q24, q25, [x0, #0x180]
-	stp	q26, q27, [x0, #0x1a0]
-	stp	q28, q29, [x0, #0x1c0]
-	stp	q30, q31, [x0, #0x1e0]
+	registers stp, 0, 31, q, 16, x0
 	mrs	x1, fpcr
 	mrs	x2, fpsr
 	add	x0, x0, #0x200
@@ -187,22 +135,7 @@ SaveFp:
 	ret
 	.global LoadFp
 LoadFp:
-	ldp	q0, q1, [x0, #0x000]
-	ldp	q2, q3, [x0, #0x020]
-	ldp	q4, q5, [x0, #0x040]
-	ldp	q6, q7, [x0, #0x060]
-	ldp	q8, q9, [x0, #0x080]
-	ldp	q10, q11, [x0, #0x0a0]
-	ldp	q12, q13, [x0, #0x0c0]
-	ldp	q14, q15, [x0, #0x0e0]
-	ldp	q16, q17, [x0, #0x100]
-	ldp	q18, q19, [x0, #0x120]
-	ldp	q20, q21, [x0, #0x140]
-	ldp	q22, q23, [x0, #0x160]
-	ldp	q24, q25, [x0, #0x180]
-	ldp	q26, q27, [x0, #0x1a0]
-	ldp	q28, q29, [x0, #0x1c0]
-	ldp	q30, q31, [x0, #0x1e0]
+	registers ldp, 0, 31, q, 16, x0
 	add	x0, x0, #0x200
 	ldp	x1, x2, [x0]
 	msr	fpcr, x1

@@ -25,19 +25,17 @@ void SetUpCpu(uint32_t id) {
   PYRENE_WRITE_SYSREG(hcr_el2, arch::hcr::kService);
   // HPMN: all counters stay EL1's (they trap); what is above comes from reset as PMCR_EL0.N.
   PYRENE_WRITE_SYSREG(mdcr_el2, (PYRENE_READ_SYSREG(mdcr_el2) & 0x1f) | arch::kMdcr);
-  PYRENE_WRITE_SYSREG(hstr_el2, 0);
-  PYRENE_WRITE_SYSREG(cnthctl_el2, arch::kCnthctl);
-  PYRENE_WRITE_SYSREG(cntvoff_el2, 0);
-  PYRENE_WRITE_SYSREG(cnthp_ctl_el2, 0);
-  PYRENE_WRITE_SYSREG(cntv_ctl_el0, 0);
+  // clang-format off
+#define PYRENE_ZERO(name) PYRENE_WRITE_SYSREG(name, 0);
+  PYRENE_ZERO(hstr_el2) PYRENE_ZERO(cntvoff_el2) PYRENE_ZERO(cnthp_ctl_el2) PYRENE_ZERO(cntv_ctl_el0)
+  PYRENE_ZERO(mdscr_el1) PYRENE_ZERO(tpidrro_el0) PYRENE_ZERO(sp_el0) PYRENE_ZERO(tpidr_el0)
+#undef PYRENE_ZERO
+      // clang-format on
+      PYRENE_WRITE_SYSREG(cnthctl_el2, arch::kCnthctl);
   PYRENE_WRITE_SYSREG(tcr_el1, arch::kTcrEl1Epd);
   PYRENE_WRITE_SYSREG(sctlr_el1, arch::sctlr::kService);
   PYRENE_WRITE_SYSREG(cpacr_el1, arch::kCpacrService);
   PYRENE_WRITE_SYSREG(cntkctl_el1, arch::kCntkctlService);
-  PYRENE_WRITE_SYSREG(mdscr_el1, 0);
-  PYRENE_WRITE_SYSREG(tpidrro_el0, 0);
-  PYRENE_WRITE_SYSREG(sp_el0, 0);
-  PYRENE_WRITE_SYSREG(tpidr_el0, 0);
   // No stage-2 entry of what ran before us.
   asm volatile("tlbi alle1" ::: "memory");
   arch::DsbIsh();

@@ -2,7 +2,6 @@
 #include "kernel/boot/init_domain.h"
 
 #include "kernel/abi/boot_info.h"
-#include "kernel/arch/cache.h"
 #include "kernel/arch/descriptor.h"
 #include "kernel/arch/gic.h"
 #include "kernel/arch/psci.h"
@@ -61,6 +60,25 @@ class InitBuilder {
     Insert(*slot, nullptr, Slot::Pack(object, type, rights, false), 0);
     return next_++;
   }
+  // RAM at `address` of init, which it is given with what is there; the kernel's view goes away.
+  void Give(const char* memory, uint64_t bytes, uint64_t address, Rights rights) {
+    MapForInit(PhysicalOf(memory), bytes, address, rights);
+    Seal(memory, bytes);
+  }
+
+  // All pages that the range touches.
+  CapIndex AddRange(PhysicalRange range, Rights rights) {
+    const uint64_t base = PageFloor(range.base);
+    return AddMemory(base, (PageCeil(range.end()) - base) / kPageBytes, MemoryType::kRam, rights);
+  }
+  // In the list of what there is.
+  void List(BootInfo& info, PhysicalRange range, MemoryType type) {
+    if (range.bytes == 0 || info.memories == BootInfo::kMaxMemories) return;
+    const uint64_t pages = range.bytes / kPageBytes;
+    info.memory[info.memories++] = {range.base, pages,
+                                    AddMemory(range.base, pages, type, rights::kAll),
+                                    static_cast<uint32_t>(type)};
+  }
   CapIndex AddMemory(uint64_t base, uint64_t pages, MemoryType type, Rights rights) {
     return AddCap(ObjectType::kMemory, New<MemoryObject>(KernelAccount(), base, pages, type),
                   rights);
@@ -93,8 +111,7 @@ class InitBuilder {
       }
       char* memory = AllocateRam(end - start);
       CopyBytes(memory + (segment.address - start), source, segment.file_bytes);
-      MapForInit(PhysicalOf(memory), end - start, start, rights::kRead | rights::kWrite);
-      Seal(memory, end - start);
+      Give(memory, end - start, start, rights::kRead | rights::kWrite);
     }
   }
 
@@ -118,14 +135,8 @@ void InitBuilder::AddDeviceGaps(BootInfo& info) {
                                machine_.hypervisor_interface, machine_.virtual_interface};
   for (const PhysicalRange& range : gic) ok = ok && gaps.Reserve(range.base, range.bytes);
   if (!ok) BootFailure("the machine's memory map is too fragmented");
-  for (unsigned i = 0; i < gaps.free().count && info.memories < BootInfo::kMaxMemories; ++i) {
-    const PhysicalRange& range = gaps.free().item[i];
-    if (range.bytes == 0) continue;
-    const uint64_t pages = range.bytes / kPageBytes;
-    info.memory[info.memories++] = {range.base, pages,
-                                    AddMemory(range.base, pages, MemoryType::kDevice, rights::kAll),
-                                    static_cast<uint32_t>(MemoryType::kDevice)};
-  }
+  for (unsigned i = 0; i < gaps.free().count; ++i)
+    List(info, gaps.free().item[i], MemoryType::kDevice);
 }
 
 // A single object without state: holding the capability is all there is.
@@ -150,14 +161,10 @@ Thread& CreateInit(const Machine& machine, BootRam& ram, const BundleFile& init,
   InitBuilder builder(machine, ram, *domain);
   builder.LoadSegments(init, image);
 
-  char* stack = builder.AllocateRam(kInitStackBytes);
-  builder.MapForInit(PhysicalOf(stack), kInitStackBytes, kStackTop - kInitStackBytes,
-                     rights::kRead | rights::kWrite);
-  builder.Seal(stack, kInitStackBytes);
-  char* heap = builder.AllocateRam(kInitHeapBytes);
-  builder.MapForInit(PhysicalOf(heap), kInitHeapBytes, kHeapAddress,
-                     rights::kRead | rights::kWrite);
-  builder.Seal(heap, kInitHeapBytes);
+  builder.Give(builder.AllocateRam(kInitStackBytes), kInitStackBytes, kStackTop - kInitStackBytes,
+               rights::kRead | rights::kWrite);
+  builder.Give(builder.AllocateRam(kInitHeapBytes), kInitHeapBytes, kHeapAddress,
+               rights::kRead | rights::kWrite);
 
   char* info_page = builder.AllocateRam(kPageBytes);
   auto& info = *new (info_page) BootInfo{};
@@ -182,18 +189,13 @@ Thread& CreateInit(const Machine& machine, BootRam& ram, const BundleFile& init,
   info.cpus = cpus_running;
   info.list_registers = arch::gic::ListRegisters();
 
-  const uint64_t tree_base = PageFloor(machine.device_tree.base);
-  info.device_tree =
-      builder.AddMemory(tree_base, (PageCeil(machine.device_tree.end()) - tree_base) / kPageBytes,
-                        MemoryType::kRam, rights::kRead | rights::kCopy);
+  info.device_tree = builder.AddRange(machine.device_tree, rights::kRead | rights::kCopy);
   info.device_tree_bytes = static_cast<uint32_t>(machine.device_tree.bytes);
-  info.device_tree_offset = machine.device_tree.base - tree_base;
-  const uint64_t bundle_base = PageFloor(machine.bundle.base);
-  info.bundle = builder.AddMemory(
-      bundle_base, (PageCeil(machine.bundle.end()) - bundle_base) / kPageBytes, MemoryType::kRam,
-      rights::kRead | rights::kWrite | rights::kExecute | rights::kCopy);
+  info.device_tree_offset = machine.device_tree.base % kPageBytes;
+  info.bundle = builder.AddRange(machine.bundle,
+                                 rights::kRead | rights::kWrite | rights::kExecute | rights::kCopy);
   info.bundle_bytes = machine.bundle.bytes;
-  info.bundle_offset = machine.bundle.base - bundle_base;
+  info.bundle_offset = machine.bundle.base % kPageBytes;
   info.kernel_log = builder.AddMemory(PhysicalOf(&kernel_log), sizeof(KernelLog) / kPageBytes,
                                       MemoryType::kRam, rights::kRead | rights::kCopy);
   info.irq_control =
@@ -210,14 +212,9 @@ Thread& CreateInit(const Machine& machine, BootRam& ram, const BundleFile& init,
 
   for (unsigned i = 0; i < machine.ram.count; ++i) info.ram_bytes += machine.ram.item[i].bytes;
   uint64_t free_bytes = 0;
-  for (unsigned i = 0; i < ram.free().count && info.memories < BootInfo::kMaxMemories; ++i) {
-    const PhysicalRange& range = ram.free().item[i];
-    if (range.bytes == 0) continue;
-    free_bytes += range.bytes;
-    const uint64_t pages = range.bytes / kPageBytes;
-    info.memory[info.memories++] = {
-        range.base, pages, builder.AddMemory(range.base, pages, MemoryType::kRam, rights::kAll),
-        static_cast<uint32_t>(MemoryType::kRam)};
+  for (unsigned i = 0; i < ram.free().count; ++i) {
+    free_bytes += ram.free().item[i].bytes;
+    builder.List(info, ram.free().item[i], MemoryType::kRam);
   }
   info.kernel_bytes = info.ram_bytes - free_bytes - machine.bundle.bytes;
   info.first_free = builder.next();

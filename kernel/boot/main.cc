@@ -4,14 +4,11 @@
 #include <libfdt.h>
 
 #include "kernel/abi/bundle.h"
-#include "kernel/arch/barrier.h"
 #include "kernel/arch/descriptor.h"
 #include "kernel/arch/errata.h"
-#include "kernel/arch/fp.h"
 #include "kernel/arch/gic.h"
 #include "kernel/arch/psci.h"
 #include "kernel/arch/sysreg.h"
-#include "kernel/arch/timer.h"
 #include "kernel/boot/cpu_setup.h"
 #include "kernel/boot/init_domain.h"
 #include "kernel/boot/kernel_map.h"

@@ -83,4 +83,12 @@ size_t Format(char* buffer, size_t bytes, const char* format, va_list arguments)
   return static_cast<size_t>(out.next() - buffer);
 }
 
+size_t FormatTo(char* buffer, size_t bytes, const char* format, ...) {
+  va_list arguments;
+  va_start(arguments, format);
+  const size_t length = Format(buffer, bytes, format, arguments);
+  va_end(arguments);
+  return length;
+}
+
 }  // namespace pyrene

@@ -36,15 +36,8 @@ void LogV(const char* format, va_list arguments) {
   const uint64_t frequency = arch::CounterFrequency();
   const uint64_t now = arch::Counter();
   char stamp[32];
-  const auto print_stamp = [&stamp](const char* f, ...) {
-    va_list a;
-    va_start(a, f);
-    const size_t n = Format(stamp, sizeof(stamp), f, a);
-    va_end(a);
-    return n;
-  };
-  const size_t stamp_length =
-      print_stamp("(PYR) [%5lu.%06lu] ", now / frequency, now % frequency * 1000000 / frequency);
+  const size_t stamp_length = FormatTo(stamp, sizeof(stamp), "(PYR) [%5lu.%06lu] ", now / frequency,
+                                       now % frequency * 1000000 / frequency);
   LockGuard guard(log_lock);
   Append(stamp, stamp_length);
   Append(line, length);

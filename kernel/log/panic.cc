@@ -73,9 +73,10 @@ void Backtrace(uint64_t frame_pointer) {
   for (;;) arch::WaitForInterrupt();
 }
 
-void Begin() {
+void Begin(const char* title) {
   ResumeLoggingToUart();
-  LogRaw("\n");
+  LogRaw("\nPANIC: ");
+  LogRaw(title);
 }
 
 }  // namespace
@@ -88,8 +89,7 @@ void SetSymbols(const char* text, uint64_t bytes, uint64_t base, uint64_t length
 }
 
 void Panic(const char* format, ...) {
-  Begin();
-  LogRaw("PANIC: the kernel stops\n");
+  Begin("the kernel stops\n");
   va_list arguments;
   va_start(arguments, format);
   LogV(format, arguments);
@@ -99,8 +99,7 @@ void Panic(const char* format, ...) {
 }
 
 void BootFailure(const char* format, ...) {
-  Begin();
-  LogRaw("PANIC: Pyrene cannot start\n");
+  Begin("Pyrene cannot start\n");
   va_list arguments;
   va_start(arguments, format);
   LogV(format, arguments);
@@ -109,8 +108,7 @@ void BootFailure(const char* format, ...) {
 }
 
 void PanicOnException(uint64_t kind, const Frame* frame) {
-  Begin();
-  LogRaw("PANIC: exception in the kernel\n");
+  Begin("exception in the kernel\n");
   Log("CPU %u, vector %lu, ESR 0x%lx, FAR 0x%lx, PSTATE 0x%lx, SP 0x%lx", ThisCpu().id, kind,
       PYRENE_READ_SYSREG(esr_el2), PYRENE_READ_SYSREG(far_el2), frame->pstate,
       PYRENE_READ_SYSREG(sp_el0));

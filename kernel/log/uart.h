@@ -9,7 +9,7 @@
 
 namespace pyrene::uart {
 
-// `base` 0: no output.
+// Nothing is put out before.
 void Init(uint64_t base);
 void Write(const char* text, size_t length);
 

@@ -8,49 +8,35 @@ namespace pyrene {
 
 void Account::Donate(uint64_t first_page, size_t pages) {
   // Backwards, so that pages are handed out in ascending order.
-  for (size_t i = pages; i-- > 0;) {
-    auto* link = KernelPointer<FreePageLink>(first_page + i * kPageBytes);
-    link->next = free_pages_;
-    free_pages_ = link;
-  }
-  free_ += pages;
+  for (size_t i = pages; i-- > 0;) FreePage(KernelPointer<void>(first_page + i * kPageBytes));
   quota_ += pages;
 }
 
 Status Account::TakeFrom(Account& parent, size_t pages) {
   if (parent.free_ < pages) return Status::kNoMemory;
-  for (size_t i = 0; i < pages; ++i) {
-    FreePageLink* link = parent.free_pages_;
-    parent.free_pages_ = link->next;
-    link->next = free_pages_;
-    free_pages_ = link;
-  }
-  parent.free_ -= pages;
+  for (size_t i = 0; i < pages; ++i) FreePage(parent.TakePage());
   parent.quota_ -= pages;
-  free_ += pages;
   quota_ += pages;
   return Status::kOk;
 }
 
 void Account::ReturnTo(Account& parent) {
-  while (free_pages_ != nullptr) {
-    FreePageLink* link = free_pages_;
-    free_pages_ = link->next;
-    link->next = parent.free_pages_;
-    parent.free_pages_ = link;
-    ++parent.free_;
-    ++parent.quota_;
-  }
-  free_ = quota_ = 0;
+  for (; free_pages_ != nullptr; ++parent.quota_) parent.FreePage(TakePage());
+  quota_ = 0;
+}
+
+void* Account::TakePage() {
+  FreePageLink* link = free_pages_;
+  free_pages_ = link->next;
+  --free_;
+  return link;
 }
 
 void* Account::AllocatePage() {
-  FreePageLink* link = free_pages_;
-  if (link == nullptr) return nullptr;
-  free_pages_ = link->next;
-  --free_;
-  ZeroBytes(link, kPageBytes);
-  return link;
+  if (free_pages_ == nullptr) return nullptr;
+  void* page = TakePage();
+  ZeroBytes(page, kPageBytes);
+  return page;
 }
 
 void Account::FreePage(void* page) {

@@ -64,6 +64,8 @@ class Account final {
   struct FreePageLink {
     FreePageLink* next;
   };
+  void* TakePage();  // not zeroed; there is one
+
   FreePageLink* free_pages_ = nullptr;
   size_t free_ = 0;
   size_t quota_ = 0;

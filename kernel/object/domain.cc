@@ -3,7 +3,6 @@
 
 #include "kernel/abi/capability.h"
 #include "kernel/arch/descriptor.h"
-#include "kernel/arch/tlb.h"
 #include "kernel/memory/layout.h"
 #include "kernel/memory/vmid.h"
 #include "kernel/object/thread.h"

@@ -57,6 +57,14 @@ void Thread::LeaveWaits(bool for_good) {
   if (Port* serves = __atomic_load_n(&serving, __ATOMIC_ACQUIRE)) serves->LeaveService(*this);
 }
 
+void Thread::WaitUntilOff(const Cpu& home) const {
+  while (__atomic_load_n(&home.current, __ATOMIC_ACQUIRE) == this) {
+    Poke(home.id);
+    ServeEviction(ThisCpu());
+    arch::Relax();
+  }
+}
+
 void Thread::Stop(ThreadState state) {
   const bool for_good = state == ThreadState::kExited;
   Cpu& home = cpus[cpu()];
@@ -72,11 +80,7 @@ void Thread::Stop(ThreadState state) {
       home.scheduler.WantReschedule();
       break;
     }
-    while (__atomic_load_n(&home.current, __ATOMIC_ACQUIRE) == this) {
-      Poke(home.id);
-      ServeEviction(ThisCpu());
-      arch::Relax();
-    }
+    WaitUntilOff(home);
     // 4. In the kernel on its CPU it may have blocked, faulted or begun to wait between 1 and 3:
     // then once more. It does not run now, and only we could start it.
     const ThreadState after = state_;
@@ -85,23 +89,22 @@ void Thread::Stop(ThreadState state) {
     if (stopped && waiting_on_ == nullptr && port == nullptr && (!for_good || serving == nullptr))
       break;
   }
-  if (for_good && running != nullptr) {
-    if (ThisCpu().guest_regime && ThisCpu().loaded == running) running->Pause(ThisCpu());
-    running->Abandon();
-    running = nullptr;
-  }
+  if (for_good) EndRun();
+}
+
+bool Thread::EndRun() {
+  if (running == nullptr) return false;
+  Cpu& self = ThisCpu();
+  if (self.guest_regime && self.loaded == running) running->Pause(self);
+  running->Abandon();
+  running = nullptr;
+  return true;
 }
 
 void Thread::StopRunning() {
   const bool resume = state_ == ThreadState::kReady || state_ == ThreadState::kBlocked;
   Stop(ThreadState::kStopped);
-  if (running != nullptr) {
-    Cpu& self = ThisCpu();
-    if (self.guest_regime && self.loaded == running) running->Pause(self);
-    running->Abandon();
-    running = nullptr;
-    SetResult(Status::kGone);
-  }
+  if (EndRun()) SetResult(Status::kGone);
   if (resume) Scheduler::Start(*this);
 }
 
@@ -122,11 +125,7 @@ void Thread::SetParameters(ThreadParameters parameters) {
         home.current = nullptr;
       }
     } else {
-      while (__atomic_load_n(&home.current, __ATOMIC_ACQUIRE) == this) {
-        Poke(home.id);
-        ServeEviction(ThisCpu());
-        arch::Relax();
-      }
+      WaitUntilOff(home);
     }
     EvictThread(*this);
   }
@@ -151,9 +150,9 @@ void Thread::AddCpuTime(uint64_t ticks) {
   Thread* payer = this;
   while (payer->donor_ != nullptr) payer = payer->donor_;
   __atomic_store_n(&payer->cpu_time_, payer->cpu_time_ + ticks, __ATOMIC_RELAXED);
-  // At most a budget is owed.
+  // What the timer came too late for is owed, up to eight budgets.
   const int64_t left = payer->budget_left_ - static_cast<int64_t>(ticks);
-  const int64_t least = -static_cast<int64_t>(payer->budget_);
+  const int64_t least = -8 * static_cast<int64_t>(payer->budget_);
   payer->budget_left_ = left > least ? left : least;
   if (payer->domain_ != nullptr) payer->domain_->AddCpuTime(ticks);
 }

@@ -11,6 +11,7 @@
 #include "kernel/abi/upcall.h"
 #include "kernel/arch/fp.h"
 #include "kernel/arch/frame.h"
+#include "kernel/cap/slot.h"
 #include "kernel/lib/list.h"
 #include "kernel/lib/timeout_queue.h"
 #include "kernel/object/object.h"
@@ -26,6 +27,9 @@ struct Cpu;
 struct ReadyTag {};
 struct DomainThreadsTag {};
 
+inline constexpr Slot kFreeSlot = {};
+inline constexpr uint64_t kNoWord = ~uint64_t{0};
+
 class Thread final : public Object,
                      public ListHook<ReadyTag>,
                      public ListHook<DomainThreadsTag>,
@@ -36,6 +40,14 @@ class Thread final : public Object,
          ThreadParameters parameters);
   // Structure lock. It stops for good, and no CPU has anything of it any more.
   void Detach();
+
+  // What the last vcpu_run found: the same index finds it again while the slot's word stays. Slots
+  // live as long as the domain.
+  struct {
+    uint64_t index = 0;
+    const Slot* slot = &kFreeSlot;
+    uint64_t word = kNoWord;
+  } ran;
 
   // The registers at the last kernel entry; what the thread resumes with.
   Frame& frame() { return frame_; }
@@ -111,6 +123,8 @@ class Thread final : public Object,
   friend class Scheduler;
 
   void LeaveWaits(bool for_good);
+  bool EndRun();  // false: it runs no vCPU
+  void WaitUntilOff(const Cpu& home) const;
 
   Frame frame_ = {};
   Domain* domain_;
@@ -122,7 +136,7 @@ class Thread final : public Object,
   // At most budget_ ticks of CPU time in each period_; guarded by the scheduler's lock.
   uint64_t budget_ = 0;
   uint64_t period_ = 0;
-  int64_t budget_left_ = 0;  // negative: used too much, which the next period pays
+  int64_t budget_left_ = 0;  // negative: used too much, which the next periods pay
   uint64_t period_end_ = 0;
   bool throttled_ =
       false;  // ready, but its budget is used up: on the timeout heap instead of the queue

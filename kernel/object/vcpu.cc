@@ -3,11 +3,13 @@
 
 #include "kernel/arch/barrier.h"
 #include "kernel/arch/gic.h"
+#include "kernel/arch/guest_regime.h"
 #include "kernel/arch/sysreg.h"
 #include "kernel/arch/tlb.h"
 #include "kernel/arch/vcpu_registers.h"
 #include "kernel/object/domain.h"
 #include "kernel/object/thread.h"
+#include "kernel/object/vcpu_switch.h"
 #include "kernel/sched/cpu.h"
 #include "kernel/sched/eviction.h"
 #include "kernel/sched/fp_switch.h"
@@ -24,18 +26,6 @@ namespace {
 constexpr uint64_t kMpidrRes1 = uint64_t{1} << 31;
 constexpr uint64_t kResetSctlr = 0x00c50078;  // MMU and caches off
 constexpr uint64_t kResetPstate = 0x3c5;      // EL1h, all masked
-
-bool AllowedPstate(uint64_t pstate) {
-  switch (pstate & arch::pstate::kModeMask) {
-    case arch::pstate::kEl0t:
-    case arch::pstate::kEl1t:
-    case arch::pstate::kEl1h:
-    case arch::pstate::kAarch32User:
-      return true;
-    default:
-      return false;
-  }
-}
 
 // In Domain::last_vcpu: one that does not exist any more. Never dereferenced.
 const Vcpu* const kGoneVcpu = reinterpret_cast<const Vcpu*>(1);
@@ -100,25 +90,15 @@ void Vcpu::LeaveDomain() {
   guest_ = nullptr;
 }
 
-bool Vcpu::Claim(Thread& thread) {
-  Thread* nobody = nullptr;
-  const bool claimed = __atomic_compare_exchange_n(&runner_, &nobody, &thread, false,
-                                                   __ATOMIC_ACQUIRE, __ATOMIC_RELAXED);
+Frame* Vcpu::RunDisturbed(Cpu& cpu, Thread& thread, uint64_t flags) {
   __atomic_thread_fence(__ATOMIC_SEQ_CST);  // see Kick and LeaveDomain
-  return claimed;
-}
-
-void Vcpu::Release() {
-  __atomic_store_n(&runner_, static_cast<Thread*>(nullptr), __ATOMIC_RELEASE);
-}
-
-Status Vcpu::Run(Cpu& cpu, Thread& thread, uint64_t flags) {
-  if (!Claim(thread)) return Status::kBusy;
   if (ended_) {
     Release();
-    return Status::kGone;
+    thread.SetResult(Status::kGone);
+    return Resume(cpu);
   }
   thread.running = this;
+  if ((flags & run_flags::kYield) != 0) cpu.scheduler.Yield();
   if ((flags & run_flags::kBlock) != 0) {
     LockGuard guard(lock_);
     if (!kicked_ && !timer_fired_ && !InterruptPending()) {
@@ -128,16 +108,13 @@ Status Vcpu::Run(Cpu& cpu, Thread& thread, uint64_t flags) {
       Scheduler::Block(thread, cpu.loaded == this ? kNoDeadline : SavedDeadline());
     }
   }
-  return Status::kOk;
+  return Resume(cpu);
 }
 
 bool Vcpu::InterruptPending() const {
-  uint32_t used = state_->gic.used;
-  while (used != 0) {
-    const auto index = static_cast<uint32_t>(__builtin_ctz(used));
-    used &= used - 1;
-    if (index < kMaxListRegisters && (state_->gic.lr[index] & lr::kPending) != 0) return true;
-  }
+  const uint32_t used = state_->gic.used;
+  for (uint32_t i = 0; i < kMaxListRegisters; ++i)
+    if ((used & Bit(i)) != 0 && (state_->gic.lr[i] & lr::kPending) != 0) return true;
   return false;
 }
 
@@ -161,7 +138,7 @@ Frame* Vcpu::Enter(Cpu& cpu, Thread& thread) {
     }
   }
   const uint64_t pstate = __atomic_load_n(&state_->pstate, __ATOMIC_RELAXED);
-  if (!AllowedPstate(pstate)) {
+  if (!arch::pstate::IsGuests(pstate)) {
     Exit(cpu, thread, ExitReason::kBadState);
     return nullptr;
   }
@@ -174,10 +151,9 @@ Frame* Vcpu::Enter(Cpu& cpu, Thread& thread) {
     if (cpu.el0 != nullptr) {
       cpu.el0->sp_el0 = PYRENE_READ_SYSREG(sp_el0);
       cpu.el0->tpidr_el0 = PYRENE_READ_SYSREG(tpidr_el0);
-      cpu.el0 = nullptr;
     }
+    cpu.el0 = &thread;
     arch::EnterGuestRegime(state_->el1, guest_->vttbr());
-    cpu.vttbr = guest_->vttbr();
     cpu.guest_regime = true;
   }
   if (timer_fired_) {
@@ -197,8 +173,8 @@ void Vcpu::Pause(Cpu& cpu) {
   if (!cpu.guest_regime) return;
   if (hardware_lrs_ != 0) ReadListRegisters();
   arch::LeaveGuestRegime(state_->el1, cpu.service_vttbr);
-  cpu.vttbr = cpu.service_vttbr;
   cpu.guest_regime = false;
+  cpu.el0 = nullptr;
 }
 
 void Vcpu::Exit(Cpu& cpu, Thread& thread, ExitReason reason) {
@@ -208,24 +184,17 @@ void Vcpu::Exit(Cpu& cpu, Thread& thread, ExitReason reason) {
   Release();
 }
 
-void Vcpu::ExitForException(Cpu& cpu, Thread& thread, uint64_t esr) {
-  state_->exit.esr = esr;
-  const arch::ExceptionClass exception = arch::ClassOf(esr);
-  if (exception == arch::ExceptionClass::kDataAbortLower ||
-      exception == arch::ExceptionClass::kInstructionAbortLower) {
-    state_->exit.far = PYRENE_READ_SYSREG(far_el2);
-    state_->exit.hpfar = PYRENE_READ_SYSREG(hpfar_el2);
-  }
-  if (exception == arch::ExceptionClass::kHvc64) {
-    // Here, because the guest's regime is still in force.
-    uint64_t wanted = state_->hvc_translate & 0x1f;
-    while (wanted != 0) {
-      const auto index = static_cast<unsigned>(__builtin_ctzll(wanted));
-      wanted &= wanted - 1;
-      state_->exit.par[index] = arch::TranslateInGuest(state_->x[index], false);
-    }
-  }
-  Exit(cpu, thread, ExitReason::kException);
+Resumption Vcpu::ToVmmWithInterrupts(Cpu& cpu, Thread& thread) {
+  ReadListRegisters();
+  return ToVmm(cpu, thread);
+}
+
+Frame* Vcpu::ToGuestWithInterrupts(Cpu& cpu, Thread& thread) {
+  if (WriteListRegisters()) [[likely]]
+    return ToGuest(cpu, thread);
+  thread.running = this;
+  Exit(cpu, thread, ExitReason::kBadState);
+  return Resume(cpu);
 }
 
 void Vcpu::Kick() {
@@ -415,13 +384,14 @@ Status Vcpu::Sync(Cpu& cpu, Thread& thread) {
 Status Vcpu::Translate(Cpu& cpu, Thread& thread, uint64_t address, bool write, uint64_t pages) {
   if (pages == 0 || pages > VcpuState::kMaxTranslations) return Status::kBadArgument;
   if (!Claim(thread)) return Status::kBusy;
+  __atomic_thread_fence(__ATOMIC_SEQ_CST);  // see LeaveDomain
   if (ended_) {
     Release();
     return Status::kGone;
   }
   if (cpu.loaded != this) Load(cpu);
   const uint32_t additions = __atomic_load_n(&page_table_additions, __ATOMIC_ACQUIRE);
-  arch::TranslateForGuest(state_->el1, guest_->vttbr(), cpu.vttbr, address, write,
+  arch::TranslateForGuest(state_->el1, guest_->vttbr(), cpu.service_vttbr, address, write,
                           state_->translation, static_cast<unsigned>(pages));
   // The guest's tables may lie in a block that was being split: then once more.
   bool broken = false;

@@ -44,9 +44,6 @@ class Vcpu final : public Object, public ListHook<DomainVcpusTag> {
   Domain* guest() const { return guest_; }
   void LeaveDomain();  // the guest domain ends: no run any more
 
-  // vcpu_run by `thread` on its CPU. kOk: thread.running is this and it is entered (or sleeps) on
-  // the way out of the kernel.
-  Status Run(Cpu& cpu, Thread& thread, uint64_t flags);
   // Own CPU, thread.running is this: loads what is needed and enters. nullptr: it exits instead;
   // the thread's frame has the reason.
   Frame* Enter(Cpu& cpu, Thread& thread);
@@ -55,8 +52,13 @@ class Vcpu final : public Object, public ListHook<DomainVcpusTag> {
   // Out of the guest regime, the run goes on later: another thread comes.
   void Pause(Cpu& cpu);
 
-  // A guest's exception that the VMM shall see. Own CPU.
-  void ExitForException(Cpu& cpu, Thread& thread, uint64_t esr);
+  // A guest's exception that the VMM shall see: back into its thread, whose Frame is returned. Own
+  // CPU. Inline (vcpu_switch.h), as is Run.
+  Resumption ExitForException(Cpu& cpu, Thread& thread, uint64_t esr);
+  Resumption ExitForHypercall(Cpu& cpu, Thread& thread, uint64_t esr);
+  Resumption ExitForAbort(Cpu& cpu, Thread& thread, uint64_t esr);
+  // vcpu_run by `thread` on its CPU: what to run with.
+  Frame* Run(Cpu& cpu, Thread& thread, uint64_t flags);
 
   void Kick();
   // PPI 27 on the CPU where this vCPU is loaded.
@@ -84,8 +86,17 @@ class Vcpu final : public Object, public ListHook<DomainVcpusTag> {
         state_(state),
         page_(payer, PhysicalOf(state), 1, MemoryType::kRam) {}
 
-  bool Claim(Thread& thread);
-  void Release();
+  bool Claim(Thread& thread) {
+    Thread* nobody = nullptr;
+    return __atomic_compare_exchange_n(&runner_, &nobody, &thread, false, __ATOMIC_SEQ_CST,
+                                       __ATOMIC_RELAXED);
+  }
+  void Release() { __atomic_store_n(&runner_, static_cast<Thread*>(nullptr), __ATOMIC_RELEASE); }
+  Resumption ToVmm(Cpu& cpu, Thread& thread);
+  Resumption ToVmmWithInterrupts(Cpu& cpu, Thread& thread);
+  Frame* ToGuest(Cpu& cpu, Thread& thread);
+  Frame* ToGuestWithInterrupts(Cpu& cpu, Thread& thread);
+  Frame* RunDisturbed(Cpu& cpu, Thread& thread, uint64_t flags);
   void Load(Cpu& cpu);
   void EvictElsewhere(Cpu& cpu);
   bool ListRegistersChange() const;
@@ -104,15 +115,23 @@ class Vcpu final : public Object, public ListHook<DomainVcpusTag> {
   uint32_t loaded_on_ = kNowhere;
 
   SpinLock lock_;
-  bool kicked_ = false;
+  // In one word, so that a run can look at all of them at once.
+  alignas(uint64_t) bool kicked_ = false;
   bool timer_fired_ = false;  // PPI 27 was taken and is not yet injected
   bool sleeping_ = false;
   bool ended_ = false;  // its domain ends: no run begins. See LeaveDomain
-
-  uint32_t hardware_lrs_ = 0;  // list registers that are not zero in the hardware
-
-  enum class Interface : uint8_t { kOff, kOn, kUnderflow };
+  enum class Interface : uint8_t { kOn, kOff, kUnderflow };
   Interface interface_ = Interface::kOff;  // GICH_HCR as set, while loaded
+  [[maybe_unused]] uint8_t unused_[3] = {};
+  // None of these asks for more than the switch. After Claim: sees what Kick and LeaveDomain
+  // stored before they saw nobody run.
+  bool Undisturbed() const {
+    using Word [[gnu::may_alias]] = uint64_t;
+    return __atomic_load_n(reinterpret_cast<const Word*>(&kicked_), __ATOMIC_SEQ_CST) == 0;
+  }
+
+  static constexpr uint32_t kFirstOnly = 1;
+  uint32_t hardware_lrs_ = 0;  // list registers that are not zero in the hardware
 };
 
 }  // namespace pyrene

@@ -28,13 +28,12 @@ struct Cpu {
   Scheduler scheduler;
 
   // Which context the EL0/EL1 registers belong to.
-  Thread* el0;   // SP_EL0 and TPIDR_EL0 are this thread's; nullptr while a guest's are loaded
+  Thread* el0;   // SP_EL0 and TPIDR_EL0 are this thread's, but for the time of guest_regime
   Vcpu* loaded;  // its EL1 state, virtual timer and virtual CPU interface are in the hardware
   uint32_t additions_seen;  // page_table_additions at the last abort of a guest that was true
   bool guest_regime;        // HCR_EL2, VTTBR_EL2 and the always-swapped registers are `loaded`'s
-  uint64_t vttbr;           // in VTTBR_EL2
-  uint64_t service_vttbr;  // of the service that ran last: what VTTBR_EL2 gets when a guest is left
-  FpState* fp_owner;       // the FP registers are its; nullptr: nobody's
+  uint64_t service_vttbr;   // of `current`'s domain: what VTTBR_EL2 gets when a guest is left
+  FpState* fp_owner;        // the FP registers are its; nullptr: nobody's
 
   // Shared with other CPUs.
   bool online;              // written once at boot

@@ -5,13 +5,12 @@
 #include "kernel/arch/barrier.h"
 #include "kernel/arch/gic.h"
 #include "kernel/arch/sysreg.h"
-#include "kernel/log/log.h"
 #include "kernel/log/panic.h"
 #include "kernel/memory/layout.h"
 #include "kernel/object/domain.h"
 #include "kernel/object/irq.h"
 #include "kernel/object/thread.h"
-#include "kernel/object/vcpu.h"
+#include "kernel/object/vcpu_switch.h"
 #include "kernel/sched/eviction.h"
 #include "kernel/sched/fp_switch.h"
 #include "kernel/syscall/dispatch.h"
@@ -82,8 +81,7 @@ Thread* Idle(Cpu& cpu) {
   Thread* next;
   // No walks of a domain's tables, which may be freed meanwhile.
   alignas(kPageBytes) static uint64_t empty_table[kPageBytes / sizeof(uint64_t)];
-  cpu.vttbr = PhysicalOf(empty_table);
-  PYRENE_WRITE_SYSREG(vttbr_el2, cpu.vttbr);
+  PYRENE_WRITE_SYSREG(vttbr_el2, PhysicalOf(empty_table));
   do {
     cpu.scheduler.ProgramTimer();
     __atomic_store_n(&cpu.idle, true, __ATOMIC_SEQ_CST);
@@ -107,32 +105,13 @@ Frame* LoadService(Cpu& cpu, Thread& thread) {
     PYRENE_WRITE_SYSREG(tpidr_el0, thread.tpidr_el0);
     cpu.el0 = &thread;
   }
-  const uint64_t vttbr = thread.domain()->vttbr();
-  if (cpu.vttbr != vttbr) {
-    PYRENE_WRITE_SYSREG(vttbr_el2, vttbr);
-    cpu.vttbr = cpu.service_vttbr = vttbr;
-  }
+  cpu.service_vttbr = thread.domain()->vttbr();
+  PYRENE_WRITE_SYSREG(vttbr_el2, cpu.service_vttbr);
   TrapFpUnlessOwned(cpu, thread.fp);
   Frame& frame = thread.frame();
   PYRENE_WRITE_SYSREG(elr_el2, frame.pc);
   PYRENE_WRITE_SYSREG(spsr_el2, frame.pstate);
   return &frame;
-}
-
-// vcpu_run, the way of every guest exit back in: without the table of system calls. nullptr: Resume
-// decides.
-Frame* RunVcpu(Cpu& cpu, Thread& thread) {
-  Frame& frame = thread.frame();
-  uint64_t word;
-  Status status = LookUp(*thread.domain(), frame.x[0], ObjectType::kVcpu, rights::kControl, word);
-  auto* vcpu = Slot::ObjectOf<Vcpu>(word);
-  if (status == Status::kOk) [[likely]]
-    status = vcpu->Run(cpu, thread, frame.x[1]);
-  if (status != Status::kOk) [[unlikely]] {
-    thread.SetResult(status);
-    return nullptr;
-  }
-  return cpu.scheduler.reschedule_wanted() ? nullptr : vcpu->Enter(cpu, thread);
 }
 
 }  // namespace
@@ -187,8 +166,36 @@ namespace {
   return Resume(cpu);
 }
 
+[[gnu::noinline]] Frame* GuestUsesFp(Cpu& cpu, Vcpu& vcpu) {
+  TakeFp(cpu, vcpu.fp);
+  return Resume(cpu);
+}
+
+// vcpu_run of another vCPU than last time, or of none.
+[[gnu::noinline]] Frame* FindVcpu(Cpu& cpu, Thread& thread) {
+  Frame& frame = thread.frame();
+  uint64_t word;
+  const Status status =
+      LookUp(*thread.domain(), frame.x[0], ObjectType::kVcpu, rights::kControl, word);
+  if (status != Status::kOk) {
+    thread.SetResult(status);
+    return Resume(cpu);
+  }
+  thread.ran = {frame.x[0], thread.domain()->caps().Find(frame.x[0]), word};
+  return Slot::ObjectOf<Vcpu>(word)->Run(cpu, thread, frame.x[1]);
+}
+
+// Tables have changed since the last abort.
+[[gnu::noinline]] Resumption GuestAborts(Cpu& cpu, Thread& thread, Vcpu& vcpu, uint64_t esr) {
+  const uint32_t additions = __atomic_load_n(&page_table_additions, __ATOMIC_ACQUIRE);
+  if (MappedByNow(*vcpu.guest(), esr, FaultingPage())) return General(Resume(cpu));
+  if ((additions & 1) == 0) cpu.additions_seen = additions;
+  return vcpu.ExitForAbort(cpu, thread, esr);
+}
+
 }  // namespace
 
+// Leaf functions only on the way of a guest's exit and of vcpu_run: no stack is used.
 Resumption HandleSynchronous(Cpu* cpu) {
   constexpr uint64_t kSvcNativeEsr =
       static_cast<uint64_t>(ExceptionClass::kSvc64) << 26 | 1u << 25 | kSvcNative;
@@ -196,27 +203,24 @@ Resumption HandleSynchronous(Cpu* cpu) {
   const uint64_t esr = PYRENE_READ_SYSREG(esr_el2);
   if (Vcpu* vcpu = thread.running) {
     const ExceptionClass exception = arch::ClassOf(esr);
-    if (exception == ExceptionClass::kFp) [[unlikely]] {
-      TakeFp(*cpu, vcpu->fp);
-      return {Resume(*cpu), nullptr};
-    }
+    if (exception == ExceptionClass::kHvc64) return vcpu->ExitForHypercall(*cpu, thread, esr);
     if (IsAbort(exception)) {
-      const uint32_t additions = __atomic_load_n(&page_table_additions, __ATOMIC_ACQUIRE);
-      if (additions != cpu->additions_seen) [[unlikely]] {
-        if (MappedByNow(*vcpu->guest(), esr, FaultingPage())) return {Resume(*cpu), nullptr};
-        if ((additions & 1) == 0) cpu->additions_seen = additions;
-      }
+      if (__atomic_load_n(&page_table_additions, __ATOMIC_ACQUIRE) != cpu->additions_seen)
+          [[unlikely]]
+        return GuestAborts(*cpu, thread, *vcpu, esr);
+      return vcpu->ExitForAbort(*cpu, thread, esr);
     }
-    vcpu->ExitForException(*cpu, thread, esr);
-    if (cpu->scheduler.reschedule_wanted()) [[unlikely]]
-      return {Resume(*cpu), nullptr};
-    return {nullptr, LoadService(*cpu, thread)};
+    if (exception == ExceptionClass::kFp) [[unlikely]]
+      return General(GuestUsesFp(*cpu, *vcpu));
+    return vcpu->ExitForException(*cpu, thread, esr);
   }
-  if (esr == kSvcNativeEsr && thread.frame().x[8] == static_cast<uint64_t>(Syscall::kVcpuRun)) {
-    if (Frame* frame = RunVcpu(*cpu, thread)) return {frame, nullptr};
-    return {Resume(*cpu), nullptr};
+  const Frame& frame = thread.frame();
+  if (esr == kSvcNativeEsr && frame.x[8] == static_cast<uint64_t>(Syscall::kVcpuRun)) {
+    if (frame.x[0] == thread.ran.index && thread.ran.slot->Load() == thread.ran.word) [[likely]]
+      return General(Slot::ObjectOf<Vcpu>(thread.ran.word)->Run(*cpu, thread, frame.x[1]));
+    return General(FindVcpu(*cpu, thread));
   }
-  return {HandleRarely(*cpu, thread, esr), nullptr};
+  return General(HandleRarely(*cpu, thread, esr));
 }
 
 Frame* HandleInterrupt(Cpu* cpu) {

@@ -9,13 +9,6 @@
 
 namespace pyrene {
 
-// Two registers: what to run with, and, if that is null, the Frame of a thread that returns from
-// vcpu_run, of which only x0, x1 and x18..x30 are restored.
-struct Resumption {
-  Frame* frame;
-  Frame* returning;
-};
-
 extern "C" {
 Resumption HandleSynchronous(Cpu* cpu);
 Frame* HandleInterrupt(Cpu* cpu);

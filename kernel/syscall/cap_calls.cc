@@ -3,7 +3,6 @@
 #include "kernel/object/destroy.h"
 #include "kernel/object/domain.h"
 #include "kernel/object/thread.h"
-#include "kernel/sched/structure_lock.h"
 #include "kernel/syscall/dispatch.h"
 
 namespace pyrene::syscalls {

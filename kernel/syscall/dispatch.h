@@ -9,6 +9,7 @@
 #include "kernel/abi/status.h"
 #include "kernel/cap/slot.h"
 #include "kernel/object/domain.h"
+#include "kernel/sched/structure_lock.h"
 
 namespace pyrene {
 

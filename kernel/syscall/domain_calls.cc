@@ -4,7 +4,6 @@
 #include "kernel/object/memory_object.h"
 #include "kernel/object/notification.h"
 #include "kernel/object/thread.h"
-#include "kernel/sched/structure_lock.h"
 #include "kernel/syscall/dispatch.h"
 
 namespace pyrene::syscalls {

@@ -1,6 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "kernel/arch/psci.h"
-#include "kernel/object/domain.h"
 #include "kernel/syscall/dispatch.h"
 
 namespace pyrene::syscalls {

@@ -5,7 +5,6 @@
 #include "kernel/object/domain.h"
 #include "kernel/object/port.h"
 #include "kernel/object/thread.h"
-#include "kernel/sched/structure_lock.h"
 #include "kernel/syscall/create.h"
 #include "kernel/syscall/dispatch.h"
 

@@ -5,7 +5,6 @@
 #include "kernel/object/irq.h"
 #include "kernel/object/notification.h"
 #include "kernel/object/thread.h"
-#include "kernel/sched/structure_lock.h"
 #include "kernel/syscall/create.h"
 #include "kernel/syscall/dispatch.h"
 

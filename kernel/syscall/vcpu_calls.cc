@@ -1,11 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "kernel/abi/syscall.h"
 #include "kernel/cap/derivation.h"
-#include "kernel/memory/layout.h"
 #include "kernel/object/domain.h"
 #include "kernel/object/vcpu.h"
 #include "kernel/sched/cpu.h"
-#include "kernel/sched/structure_lock.h"
 #include "kernel/syscall/dispatch.h"
 
 namespace pyrene::syscalls {

@@ -13,6 +13,7 @@
 
 #include "kernel/arch/fp.h"
 #include "kernel/arch/gic.h"
+#include "kernel/arch/guest_regime.h"
 #include "kernel/arch/psci.h"
 #include "kernel/arch/timer.h"
 #include "kernel/arch/tlb.h"
