@@ -15,6 +15,7 @@
 extern "C" {
 extern const char kg_begin[], kg_end[];
 extern const char kg_hvc[];      // x0: counts up, HVC #5 each time
+extern const char kg_linger[];   // x0: when; then HVC #15, again and again
 extern const char kg_count[];    // x0: address of a word that counts up for ever
 extern const char kg_wait[];     // the same, with a WFI before each step
 extern const char kg_load[];     // reads x0 to x1, HVC #6, for ever

@@ -215,7 +215,7 @@ void Busy(void* shared) {
 }
 
 TEST_F(RaceTest, DestroyWhileRunning) {
-  const uint64_t rounds = Rounds(15);
+  const uint64_t rounds = Rounds(8);
   const auto life = [this](uint64_t i) {
     Child child(*this, 64);
     child.Give(9, NewNotification());
@@ -341,6 +341,46 @@ TEST_F(RaceTest, NotificationEndsInUse) {
   ASSERT_TRUE(signaller->Ends());
 }
 
+// Ports go away while they are called and served: everybody goes on.
+TEST_F(RaceTest, PortEndsInUse) {
+  struct Shared {
+    CapIndex slot;
+    std::atomic<uint64_t> calls{0}, waits{0};
+    std::atomic<bool> stop{false};
+  } shared;
+  shared.slot = Slot();
+  TaskOf client(On(LastCpu()), [&shared] {
+    while (!shared.stop) {
+      sys::PortMessage message = {};
+      static_cast<void>(sys::PortCall(shared.slot, message));
+      shared.calls = shared.calls + 1;
+    }
+  });
+  TaskOf server(On(MiddleCpu()), [&shared] {
+    sys::PortMessage message = {};
+    while (!shared.stop) {
+      static_cast<void>(sys::PortReplyWait(shared.slot, message));
+      shared.waits = shared.waits + 1;
+    }
+  });
+  client->Start();
+  server->Start();
+  const uint64_t rounds = Rounds(60);
+  for (uint64_t i = 0; i < rounds; ++i) {
+    ASSERT_EQ(sys::PortCreate(shared.slot), Status::kOk);
+    if (i % 16 == 0) Sleep(30);
+    ASSERT_EQ(sys::CapDelete(shared.slot), Status::kOk);
+  }
+  const uint64_t calls = shared.calls;
+  const uint64_t waits = shared.waits;
+  EXPECT_TRUE(Eventually([&] { return shared.calls != calls && shared.waits != waits; }))
+      << "client " << testing::PrintToString(client->State()) << ", server "
+      << testing::PrintToString(server->State());
+  shared.stop = true;
+  ASSERT_TRUE(client->Ends());
+  ASSERT_TRUE(server->Ends());
+}
+
 // Clients of all CPUs call one server; every answer is the caller's own.
 TEST_F(RaceTest, ManyClientsOneServer) {
   struct Server {
@@ -376,7 +416,7 @@ TEST_F(RaceTest, ManyClientsOneServer) {
     clients.push_back(std::make_unique<Client>());
     clients[i]->port = server.port;
     clients[i]->seed = uint64_t{i} << 32;
-    clients[i]->rounds = Rounds(200);
+    clients[i]->rounds = Rounds(100);
     tasks.push_back(std::make_unique<Task>([](void* c) { (*static_cast<Client*>(c))(); },
                                            clients[i].get(), On(i % Boot().cpus)));
     tasks[i]->Start();

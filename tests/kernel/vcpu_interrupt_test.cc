@@ -207,6 +207,28 @@ TEST_F(VcpuInterruptTest, TimerInterruptIsInjected) {
   }
 }
 
+// It fires while the guest computes with interrupts masked: exits show it, and runs keep it.
+TEST_F(VcpuInterruptTest, InjectedTimerStaysOverExits) {
+  for (int i = 0; i < 5; ++i) {
+    Guest guest(*this);
+    VcpuState& state = guest.state();
+    state.gic.timer_template = PendingInterrupt(kTimerIntid);
+    state.el1.cntv_cval = InMilliseconds(2);
+    state.el1.cntv_ctl = 1;
+    guest.Begin(0, kg_linger);
+    const uint64_t limit = Soon();
+    do {
+      state.x[0] = InMilliseconds(4);
+      ASSERT_EQ(guest.Run().reason, ExitReason::kException);
+    } while (state.gic.used == 0 && sys::Ticks() < limit);
+    for (int exits = 0; exits < 10; ++exits) {
+      ASSERT_EQ(state.gic.used, 1u) << exits;
+      ASSERT_EQ(state.gic.lr[0], PendingInterrupt(kTimerIntid)) << exits;
+      ASSERT_EQ(guest.Run().reason, ExitReason::kException);
+    }
+  }
+}
+
 TEST_F(VcpuInterruptTest, TimerWithoutTemplateIsAnExit) {
   Guest guest(*this);
   guest.Begin(0, kg_timer, guest.PageOf(0), Ticks(300));

@@ -69,6 +69,44 @@ TEST_F(VcpuTest, RightsAreNeeded) {
   EXPECT_EQ(sys::VcpuRun(Slot(), 0).status, Status::kBadCap);
 }
 
+// A thread of the same priority runs before a run that yields.
+TEST_F(VcpuTest, RunYieldsFirst) {
+  Guest guest(*this);
+  guest.Begin(0, kg_hvc);
+  struct Shared {
+    CapIndex vcpu;
+    std::atomic<uint64_t> runs{0}, turns{0}, unfair{0}, failed{0};
+    std::atomic<bool> stop{false};
+  } shared;
+  shared.vcpu = guest.vcpu();
+  constexpr uint64_t kRuns = 500;
+  TaskOf other(On(LastCpu()), [&shared] {
+    while (!shared.stop) {
+      shared.turns = shared.turns + 1;
+      sys::ThreadYield();
+    }
+  });
+  other->Start();
+  ASSERT_TRUE(Eventually([&] { return shared.turns != 0; }));
+  TaskOf runner(On(LastCpu()), [&shared] {
+    for (uint64_t i = 0; i < kRuns; ++i) {
+      const uint64_t before = shared.turns;
+      if (sys::VcpuRun(shared.vcpu, run_flags::kYield).reason != ExitReason::kException)
+        shared.failed = shared.failed + 1;
+      if (shared.turns == before) shared.unfair = shared.unfair + 1;
+      shared.runs = i + 1;
+    }
+  });
+  runner->Start();
+  ASSERT_TRUE(runner->Ends());
+  shared.stop = true;
+  ASSERT_TRUE(other->Ends());
+  EXPECT_EQ(shared.failed, 0u);
+  // The end of the other's slice just before its next step is no fault of this.
+  EXPECT_LT(shared.unfair, kRuns / 10);
+  EXPECT_EQ(guest.state().x[0], kRuns);
+}
+
 TEST_F(VcpuTest, HypercallBringsTheRegisters) {
   Guest guest(*this);
   guest.Begin(0, kg_hvc, 100, 0xabcd);
