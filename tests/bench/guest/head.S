@@ -18,7 +18,9 @@ _start:
 
 	// Loaded where it is linked (guest.ld). MMU off, all interrupts masked. What is written now goes past the caches, which may
 	// hold older contents of these lines.
+	// GuestMain gets what the boot protocol leaves in x0: the device tree.
 start:
+	mov	x19, x0
 	adrp	x1, bss_start
 	adrp	x2, image_end
 1:	stp	xzr, xzr, [x1]
@@ -38,6 +40,7 @@ start:
 	mov	x29, xzr
 	mov	x30, xzr
 	bl	TurnMmuOn
+	mov	x0, x19
 	bl	GuestMain
 2:	wfi
 	b	2b
