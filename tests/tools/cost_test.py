@@ -1,0 +1,54 @@
+# SPDX-License-Identifier: Apache-2.0
+import unittest
+
+import bench_report
+from suites import cost
+
+
+def row(name, xen, same=None, goal=None):
+    return {"name": name, "what": name, "xen": xen, "xen_same_guest": xen if same is None else same, "goal": goal}
+
+
+class WorseTest(unittest.TestCase):
+    def test_less_than_the_smaller_figure_is_asked_for(self):
+        reference = {"rows": [row("hypercall", 430, 428.0)]}
+        self.assertEqual(cost.worse({"hypercall": 427.0}, reference), [])
+        self.assertEqual(len(cost.worse({"hypercall": 428.0}, reference)), 1)
+        self.assertEqual(len(cost.worse({"hypercall": 429.0}, reference)), 1)
+
+    def test_what_no_hypervisor_takes_part_in_may_be_equal(self):
+        reference = {"rows": [row("loop", 2.0)]}
+        self.assertEqual(cost.worse({"loop": 2.0}, reference), [])
+        self.assertEqual(len(cost.worse({"loop": 2.5}, reference)), 1)
+
+    def test_missing_and_unknown_rows_are_named(self):
+        wrong = cost.worse({"new": 1.0}, {"rows": [row("old", 100)]})
+        self.assertEqual([sentence.split()[0].rstrip(":") for sentence in wrong], ["old", "new"])
+
+
+class ReportTest(unittest.TestCase):
+    REFERENCE = {"rows": [row("hypercall", 430, 420.0, 300)], "services": [{"name": "call", "what": "call/reply", "goal": 400}],
+                 "boot": {"rows": [{"name": "create", "what": "xl create itself", "xen": 342.5, "goal": 20, "required": 60}]}}
+
+    def results(self, **parts):
+        return {"machine": "virt", "rows": {}, "services": {}, "boot": {}, "sizes": {}, **parts}
+
+    def test_ratio_is_to_the_smaller_figure(self):
+        text = bench_report.markdown(self.results(rows={"hypercall": 210.0}), self.REFERENCE)
+        self.assertRegex(text, r"\| `hypercall`: hypercall +\| +430 +\| +420 +\| +210 +\| +300 +\| +0\.50 \|")
+
+    def test_rows_without_a_figure_of_xens(self):
+        text = bench_report.markdown(self.results(services={"call": 390.0}), self.REFERENCE)
+        self.assertRegex(text, r"\| `call`: call/reply +\| +- \| +- \| +390 \| +400 \| +- \|")
+
+    def test_boot_shows_parts_and_limits(self):
+        boot = {"create": 16.5, "parts": {"create": [1.5, 0.0, 15.0]}}
+        text = bench_report.markdown(self.results(boot=boot), self.REFERENCE)
+        self.assertRegex(text, r"\| xl create itself +\| +342\.5 \| +16\.5 \| +1\.5 \| +0\.0 \| +15\.0 \| +60 \| +20 \| +0\.05 \|")
+
+    def test_nothing_measured_is_no_table(self):
+        self.assertNotIn("|", bench_report.markdown(self.results(), self.REFERENCE))
+
+
+if __name__ == "__main__":
+    unittest.main()
