@@ -13,9 +13,8 @@
 namespace pyrene::vmm {
 namespace {
 
-// ESR_EL2 of a hypercall.
-constexpr uint64_t kHypercallEsr =
-    syndrome::kHvc64 << syndrome::kClassShift | syndrome::kLength32 | xen::kHypercallImmediate;
+// ESR_EL2 of an HVC, but for its immediate.
+constexpr uint64_t kHvcEsr = syndrome::kHvc64 << syndrome::kClassShift | syndrome::kLength32;
 
 [[gnu::noinline]] Action WaitFor(Vcpu& vcpu, uint64_t esr) {
   vcpu.state->pc += (esr & syndrome::kLength32) != 0 ? 4 : 2;
@@ -66,16 +65,16 @@ Action HandleExit(Vcpu& vcpu, ExitReason reason) {
     return HandleOther(vcpu, reason);
 
   const uint64_t esr = vcpu.state->exit.esr;
-  if (esr == kHypercallEsr) return Hypercall(vcpu);
+  // Of other exceptions this is no number that an immediate can have.
+  const uint64_t immediate = esr - kHvcEsr;
+  if (immediate == xen::kHypercallImmediate) return Hypercall(vcpu);
+  if (immediate == 0) return FirmwareCall(vcpu);
   const uint32_t exception_class = static_cast<uint32_t>(esr) >> syndrome::kClassShift;
   if (exception_class == syndrome::kDataAbort) return HandleDataAbort(vcpu);
   if (exception_class == syndrome::kSystemRegister) return HandleSystemRegister(vcpu);
   if (exception_class == syndrome::kWaitFor) return WaitFor(vcpu, esr);
-  if (exception_class == syndrome::kHvc64) {
-    if ((esr & syndrome::kImmediate) == 0) return FirmwareCall(vcpu);
-    // PC is behind an HVC already; the exception is taken at it.
-    return Undefined(vcpu, vcpu.state->pc - 4);
-  }
+  // PC is behind an HVC already; the exception is taken at it.
+  if (exception_class == syndrome::kHvc64) return Undefined(vcpu, vcpu.state->pc - 4);
   if (exception_class == syndrome::kSmc64 && (esr & syndrome::kImmediate) == 0) {
     vcpu.state->pc += 4;
     return FirmwareCall(vcpu);

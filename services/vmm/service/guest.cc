@@ -228,23 +228,28 @@ void* Guest::RunnerEntry(void* argument) {
   }
 }
 
+// vcpu_run once, and what is to be done about the exit.
+inline Action Guest::RunOnce(Vcpu& vcpu, CapIndex cap, uint64_t flags) {
+  const sys::VcpuExit exit = sys::VcpuRun(cap, flags);
+  if (exit.status == Status::kOk) [[likely]]
+    return HandleExit(vcpu, exit.reason);
+  domain_->RequestShutdown(ShutdownReason::kCrash);
+  return domain_->Resume(vcpu);
+}
+
 void Guest::Run(uint32_t index) {
   Vcpu& vcpu = domain_->vcpu(index);
+  const CapIndex cap = caps_.vcpu[index];
   Action action = domain_->Resume(vcpu);
   for (;;) {
+    // Nearly every exit is answered here.
+    while (action == Action::kRun) [[likely]] action = RunOnce(vcpu, cap, 0);
     switch (action) {
       case Action::kRun:
-      case Action::kBlock: {
-        const sys::VcpuExit exit =
-            sys::VcpuRun(caps_.vcpu[index], action == Action::kBlock ? run_flags::kBlock : 0);
-        if (exit.status != Status::kOk) {
-          domain_->RequestShutdown(ShutdownReason::kCrash);
-          action = domain_->Resume(vcpu);
-          break;
-        }
-        action = HandleExit(vcpu, exit.reason);
         break;
-      }
+      case Action::kBlock:
+        action = RunOnce(vcpu, cap, run_flags::kBlock);
+        break;
       case Action::kYield:
         sys::ThreadYield();
         action = Action::kRun;

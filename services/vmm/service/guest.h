@@ -77,6 +77,7 @@ class Guest {
   absl::Status MakeVcpus();
   absl::Status StartThread(uint32_t index);
   static void* RunnerEntry(void* runner);
+  Action RunOnce(Vcpu& vcpu, CapIndex cap, uint64_t flags);
   void Run(uint32_t index);
 
   const runtime::Notification& events_;
