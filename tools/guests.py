@@ -79,6 +79,7 @@ def _default_disk(tree):
         cpio.file("bin/busybox", (tree / "bin/busybox").read_bytes(), 0o755), cpio.link("bin/sh", "busybox"),
         cpio.file("init", (TOOLS / "guest/init").read_bytes(), 0o755),
         cpio.file("etc/inittab", (TOOLS / "guest/inittab").read_bytes()),
+        cpio.file("usr/bin/progress", (TOOLS / "guest/progress").read_bytes(), 0o755),
         *_programs(tree, ["xenstore", "xenstore-*"]),
     ]
 
