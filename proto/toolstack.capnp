@@ -115,6 +115,7 @@ struct HostState {
   freeCpus @5 :UInt8;                # without a vCPU
   uptimeNs @6 :UInt64;               # nanoseconds since power-on
   midr @7 :UInt64;                   # MIDR_EL1 of CPU 0
+  unusedKib @8 :UInt64;              # KiB of RAM that nobody has, to the page
 }
 
 struct FileEntry {

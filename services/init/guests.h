@@ -53,8 +53,9 @@ class Guests {
   size_t count() const { return guests_.size(); }
   void Describe(size_t index, proto::GuestState::Builder state) const;
 
-  // What a new guest can have, in pages; CPUs without a vCPU.
+  // What a new guest can have, in pages; all that nobody has; CPUs without a vCPU.
   uint64_t FreePagesForGuest() const;
+  uint64_t UnusedPages() const { return world_.ram.free().free_pages(); }
   unsigned FreeCpus() const;
 
   // Requests of a toolstack that is gone are not answered.

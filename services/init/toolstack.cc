@@ -242,6 +242,7 @@ void Toolstack::DescribeHost(uint32_t id) {
     host.setFreeCpus(static_cast<uint8_t>(guests_.FreeCpus()));
     host.setUptimeNs(runtime::MonotonicNow());
     host.setMidr(host_.Midr());
+    host.setUnusedKib(guests_.UnusedPages() * 4);
     return false;
   });
 }

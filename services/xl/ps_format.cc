@@ -7,7 +7,7 @@
 
 namespace pyrene::xl {
 
-std::string FormatPs(absl::Span<const ServiceInfo> services) {
+std::string FormatPs(absl::Span<const ServiceInfo> services, uint64_t unused_kib) {
   std::string text = absl::StrFormat("%-20s %-10s %5s %9s %9s %4s %4s\n", "NAME", "STATE", "GEN",
                                      "MEM(KiB)", "TIME(s)", "CPU", "PRIO");
   uint64_t memory_kib = 0;
@@ -22,6 +22,7 @@ std::string FormatPs(absl::Span<const ServiceInfo> services) {
   }
   absl::StrAppendFormat(&text, "%-20s %-10s %5s %9d %9.3f\n", "(all)", "", "", memory_kib,
                         CpuSeconds(cpu_time_ns));
+  absl::StrAppendFormat(&text, "%-20s %-10s %5s %9d\n", "(free)", "", "", unused_kib);
   return text;
 }
 

@@ -29,8 +29,9 @@ struct ServiceInfo {
   std::vector<CapabilityInfo> capabilities;  // ps -c only
 };
 
-// NAME STATE GEN MEM(KiB) TIME(s) CPU PRIO, and a line with the sums of memory and time.
-std::string FormatPs(absl::Span<const ServiceInfo> services);
+// NAME STATE GEN MEM(KiB) TIME(s) CPU PRIO, a line with the sums of memory and time, and one with
+// the memory that nobody has: exact, where `xl info` counts in MiB.
+std::string FormatPs(absl::Span<const ServiceInfo> services, uint64_t unused_kib);
 
 // For each domain its name and a line for each capability: slot, type, rights, object.
 std::string FormatCapabilities(absl::Span<const ServiceInfo> services);

@@ -183,11 +183,12 @@ TEST(FormatPs, Table) {
   console.memory_kib = 900;
   console.cpu = -1;
   console.priority = 200;
-  EXPECT_EQ(FormatPs({init, console}),
+  EXPECT_EQ(FormatPs({init, console}, 936712),
             "NAME                 STATE        GEN  MEM(KiB)   TIME(s)  CPU PRIO\n"
             "init                 running        0      1104     0.012    0   10\n"
             "console              running        3       900     0.012  any  200\n"
-            "(all)                                      2004     0.025\n");
+            "(all)                                      2004     0.025\n"
+            "(free)                                   936712\n");
   console.capabilities = {{1, "Irq", "", "uart"}, {12, "Memory", "rw", "uart registers"}};
   EXPECT_EQ(FormatCapabilities({init, console}),
             "init\n"

@@ -62,7 +62,13 @@ int Ps(Session& session, const ParsedOptions& options) {
   const absl::StatusOr<std::vector<ServiceInfo>> services =
       session.toolstack.Services(capabilities);
   if (!services.ok()) return Fail(session, "ps", services.status());
-  session.Print(capabilities ? FormatCapabilities(*services) : FormatPs(*services));
+  if (capabilities) {
+    session.Print(FormatCapabilities(*services));
+    return kExitSuccess;
+  }
+  const absl::StatusOr<Machine> machine = session.toolstack.Host();
+  if (!machine.ok()) return Fail(session, "ps", machine.status());
+  session.Print(FormatPs(*services, machine->unused_kib));
   return kExitSuccess;
 }
 

@@ -201,16 +201,16 @@ absl::Status Toolstack::Kill(const std::string& service) {
 
 absl::StatusOr<Machine> Toolstack::Host() {
   Machine machine;
-  absl::Status status = Call(
-      [](auto request) { request.setHostInfo(); },
-      [&machine](ToolstackReply::Reader reply) {
-        if (!reply.isHost()) return Unexpected();
-        const proto::HostState::Reader host = reply.getHost();
-        machine = {
-            host.getMachine().cStr(), host.getCpus(),     host.getCounterHz(), host.getTotalKib(),
-            host.getFreeKib(),        host.getFreeCpus(), host.getMidr()};
-        return absl::OkStatus();
-      });
+  absl::Status status =
+      Call([](auto request) { request.setHostInfo(); },
+           [&machine](ToolstackReply::Reader reply) {
+             if (!reply.isHost()) return Unexpected();
+             const proto::HostState::Reader host = reply.getHost();
+             machine = {host.getMachine().cStr(), host.getCpus(),     host.getCounterHz(),
+                        host.getTotalKib(),       host.getFreeKib(),  host.getFreeCpus(),
+                        host.getMidr(),           host.getUnusedKib()};
+             return absl::OkStatus();
+           });
   if (!status.ok()) return status;
   return machine;
 }

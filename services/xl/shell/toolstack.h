@@ -26,9 +26,10 @@ struct Machine {
   uint32_t cpus = 0;
   uint64_t counter_hz = 0;
   uint64_t total_kib = 0;
-  uint64_t free_kib = 0;
+  uint64_t free_kib = 0;  // what a new guest can have, whole MiB
   uint32_t free_cpus = 0;
   uint64_t midr = 0;
+  uint64_t unused_kib = 0;  // exact
 };
 
 struct FileEntry {
