@@ -52,6 +52,7 @@ class Service final : public ServerHost {
   void Offered(const init::Offer& offer);
   void Revoked(const std::string& name);
   void Release(DomId domid);
+  void Remove(const std::vector<std::string>& trees);
   absl::Status MakeBaseNodes();
   absl::Status Take(const init::Offer& offer);
   void Listen(unsigned bit);
@@ -179,11 +180,23 @@ absl::Status Service::Take(const init::Offer& offer) {
 // release is no error.
 void Service::Release(DomId domid) { static_cast<void>(server_.Release(domid)); }
 
+// Those that are not there are none the less gone.
+void Service::Remove(const std::vector<std::string>& trees) {
+  const ConnectionId self = server_.OpenService({kSelf, true});
+  for (const std::string& tree : trees) {
+    static_cast<void>(
+        server_.HandleRequest(self, static_cast<uint32_t>(MessageType::kRm), 0, tree + '\0'));
+  }
+  server_.CloseService(self);
+}
+
 void Service::Revoked(const std::string& name) {
   if (const auto vmm = vmms_.find(name); vmm != vmms_.end()) {
-    // The guest is gone for good, with all that it owned.
+    // The guest is gone for good, with all that it owned and all that its VMM made for it.
+    const std::vector<std::string> trees = links_.at(name)->Trees();
     links_.erase(name);
     Release(vmm->second);
+    Remove(trees);
     vmms_.erase(vmm);
   }
   if (const auto ring = rings_.find(name); ring != rings_.end()) {

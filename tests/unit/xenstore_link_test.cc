@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 //
 // A service's channel to XenStore, and what a guest's VMM may do by it.
+#include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
 #include <memory>
@@ -19,6 +20,8 @@ namespace {
 
 using proto::XenstoreReply;
 using proto::XenstoreRequest;
+using ::testing::ElementsAre;
+using ::testing::IsEmpty;
 
 constexpr uint32_t kRingBytes = 16384;
 constexpr uint64_t kSchema = proto::SchemaId<XenstoreRequest>();
@@ -80,6 +83,7 @@ class Peer {
   std::string Remove(const std::string& path, uint32_t transaction = 0) {
     return Ask([&](auto request) { request.setRemove(path); }, transaction);
   }
+  std::vector<std::string> Trees() const { return link_->Trees(); }
   std::string Start() {
     return Ask([](auto request) { request.setTransactionStart(); });
   }
@@ -170,6 +174,9 @@ TEST_F(LinkTest, AVmmHasNothingElse) {
 TEST_F(LinkTest, OneDirectoryBelowVm) {
   EXPECT_EQ(vmm_.Write(kVm5 + "/name", "a"), "");
   EXPECT_EQ(vmm_.Write("/vm/second/name", "a"), kAccess);
+  EXPECT_THAT(vmm_.Trees(), ElementsAre("/local/domain/5", "/libxl/5",
+                                        std::string(kConsoleBackend) + "/5", kVm5));
+  EXPECT_THAT(xl_.Trees(), IsEmpty());
 }
 
 // The directory that guests share: as libxl's list names it, and never changed.

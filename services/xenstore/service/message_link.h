@@ -10,6 +10,7 @@
 #include <optional>
 #include <string>
 #include <utility>
+#include <vector>
 
 #include "absl/status/status.h"
 #include "proto/channel.h"
@@ -28,6 +29,10 @@ class MessageLink {
   MessageLink& operator=(const MessageLink&) = delete;
 
   ConnectionId connection() const { return connection_; }
+  // Of a guest's VMM: the tops of all that it may have made. The toolstack's is nobody's.
+  std::vector<std::string> Trees() const {
+    return vmm_.has_value() ? vmm_->Trees() : std::vector<std::string>();
+  }
   // Handles requests, a bounded number, and sends what waits. True: there may be more to do at
   // once.
   bool Serve();

@@ -23,9 +23,7 @@ bool VmmAuthority::IsShared(std::string_view path) { return path == kConsoleBack
 
 bool VmmAuthority::Owns(const std::string& path) {
   if (path.size() > kMaxPath) return false;
-  for (const std::string& top :
-       {absl::StrCat("/local/domain/", guest_), absl::StrCat("/libxl/", guest_),
-        absl::StrCat(kConsoleBackend, "/", guest_)}) {
+  for (const std::string& top : Trees()) {
     if (Below(path, top)) return true;
   }
   if (!path.starts_with(kVm)) return false;
@@ -33,6 +31,14 @@ bool VmmAuthority::Owns(const std::string& path) {
   if (vm.size() < sizeof(kVm)) return false;
   if (vm_.empty() && !exists_(vm)) vm_ = std::move(vm);  // a new one, never another guest's
   return !vm_.empty() && Below(path, vm_);
+}
+
+std::vector<std::string> VmmAuthority::Trees() const {
+  std::vector<std::string> trees = {absl::StrCat("/local/domain/", guest_),
+                                    absl::StrCat("/libxl/", guest_),
+                                    absl::StrCat(kConsoleBackend, "/", guest_)};
+  if (!vm_.empty()) trees.push_back(vm_);
+  return trees;
 }
 
 Error VmmAuthority::MayRead(const std::string& path) {

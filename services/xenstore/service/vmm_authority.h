@@ -10,6 +10,7 @@
 #include <set>
 #include <string>
 #include <string_view>
+#include <vector>
 
 #include "services/xenstore/wire.h"
 
@@ -37,6 +38,9 @@ class VmmAuthority {
   Error MayRemove(const std::string& path, bool in_transaction);
   Error MayStartTransaction();
   bool MayName(DomId domid) const { return domid == guest_; }
+
+  // The tops of all that is this guest's alone: what goes when the guest is gone for good.
+  std::vector<std::string> Trees() const;
 
   // A transaction has ended, or all of them with the connection.
   void TransactionEnded();
