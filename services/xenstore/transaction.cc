@@ -2,6 +2,8 @@
 #include "services/xenstore/transaction.h"
 
 #include <algorithm>
+#include <utility>
+#include <vector>
 
 namespace pyrene::xenstore {
 namespace {
@@ -22,9 +24,11 @@ Error Transaction::Note(std::string_view path, Touch how, uint64_t limit) {
   if (found == touched.end()) {
     if (touched.size() >= limit) return Error::kNoSpace;
     touched_bytes += kTouchedOverhead + path.size();
-    found = touched.emplace(std::string(path), Touched{0, base.Find(path) != nullptr}).first;
+    found = touched.emplace(std::string(path), Touched{0, base.Find(path) != nullptr, 0}).first;
   }
   found->second.how |= how;
+  if ((how & (kTouchValue | kTouchParent)) != 0 && tree.Find(path) == nullptr)
+    found->second.created = ++creations;
   return Error::kOk;
 }
 
@@ -64,17 +68,24 @@ bool Transaction::IsCurrent(const Store& store, absl::flat_hash_set<ConnectionId
 }
 
 void Transaction::Apply(Store* store, ConnectionId writer) const {
-  // In the order of the paths parents come before what is below them.
-  for (const auto& [path, touch] : touched) {
-    if (!(touch.how & kTouchWritten)) continue;
+  using Change = std::pair<const std::string, Touched>;
+  std::vector<const Change*> changes;
+  for (const Change& change : touched) {
+    if ((change.second.how & kTouchWritten) == 0) continue;
+    changes.push_back(&change);
+    if ((change.second.how & kTouchRemoved) != 0 && store->tree().Find(change.first) != nullptr)
+      store->Remove(change.first, writer);
+  }
+  // In the order of their creation, which is the order of listings; parents were created before
+  // what is below them.
+  std::stable_sort(changes.begin(), changes.end(), [](const Change* a, const Change* b) {
+    return a->second.created < b->second.created;
+  });
+  for (const Change* change : changes) {
+    const auto& [path, touch] = *change;
     const Node* result = tree.Find(path);
-    bool exists = store->tree().Find(path) != nullptr;
-    if (exists && (touch.how & kTouchRemoved)) {
-      store->Remove(path, writer);
-      exists = false;
-    }
     if (result == nullptr) continue;
-    if (!exists) {
+    if (store->tree().Find(path) == nullptr) {
       bool announce = (touch.how & kTouchWritten) != kTouchParent;
       store->Create(path, result->value, result->perms, writer, announce);
       continue;

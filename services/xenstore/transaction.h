@@ -46,6 +46,7 @@ inline constexpr Touch kTouchWritten = kTouchValue | kTouchPerms | kTouchParent 
 struct Touched {
   Touch how = 0;
   bool existed = false;  // in the snapshot
+  uint64_t created = 0;  // its place among what was created; 0: it was there and stayed
 };
 
 struct Transaction {
@@ -74,6 +75,7 @@ struct Transaction {
   Tree tree;               // the snapshot with the transaction's changes
   std::map<std::string, Touched, std::less<>> touched;
   uint64_t touched_bytes = 0;
+  uint64_t creations = 0;
   int64_t own_nodes =
       0;                 // nodes it created minus removed for the account of an unprivileged caller
   uint64_t charged = 0;  // what its domain's account now holds for it

@@ -342,16 +342,23 @@ class Model {
     for (const auto& [path, node] : tx.base) paths.insert(path);
     for (const auto& [path, node] : tx.now) paths.insert(path);
     std::vector<Change> changes;
+    // What is gone, what stayed, and then what was made, in that order.
+    std::vector<std::pair<uint64_t, std::string>> left;
     for (const std::string& path : paths) {
       auto old = tx.base.find(path);
       auto now = tx.now.find(path);
       bool was = old != tx.base.end();
       bool is = now != tx.now.end();
-      bool remade = was && is && old->second.born != now->second.born;
-      if (was && (!is || remade) && nodes.contains(path))
+      bool made = is && (!was || old->second.born != now->second.born);
+      if (was && (!is || made) && nodes.contains(path))
         changes.push_back({path, {}, Remove(nodes, path)});
-      if (!is) continue;
-      if (!was || remade) {
+      if (is) left.emplace_back(made ? now->second.born : 0, path);
+    }
+    std::sort(left.begin(), left.end());
+    for (const auto& [made, path] : left) {
+      auto old = tx.base.find(path);
+      auto now = tx.now.find(path);
+      if (made != 0) {
         nodes[path] = now->second;
         nodes[path].born = nodes[path].content = nodes[path].listing = ++clock_;
         nodes[Parent(path)].listing = clock_;

@@ -232,6 +232,23 @@ TEST_F(TransactionTest, CreatedAndRemovedInside) {
   EXPECT_EQ(guest_.Directory("data/a"), "");
 }
 
+TEST_F(TransactionTest, ListingsKeepTheOrderOfCreation) {
+  guest_.Write("data/old", "");
+  guest_.Write("data/aged", "");
+  uint32_t tx = guest_.Start();
+  guest_.Write("data/z/2", "", tx);
+  guest_.Write("data/c", "", tx);
+  guest_.Write("data/z/1", "", tx);
+  guest_.Rm("data/old", tx);
+  guest_.Write("data/old", "", tx);
+  guest_.Write("data/b", "", tx);
+  guest_.Write("data/c", "again", tx);
+  const Lines inside = {guest_.Directory("data", tx), guest_.Directory("data/z", tx)};
+  EXPECT_EQ(guest_.End(tx), "OK");
+  EXPECT_EQ((Lines{guest_.Directory("data"), guest_.Directory("data/z")}), inside);
+  EXPECT_EQ(inside, (Lines{"aged z c old b", "2 1"}));
+}
+
 TEST_F(TransactionTest, EventsComeAtCommit) {
   ASSERT_EQ(guest_.Watch("data", "t"), "OK");
   guest_.Events();
@@ -244,7 +261,7 @@ TEST_F(TransactionTest, EventsComeAtCommit) {
   guest_.Rm("data/c", tx);
   EXPECT_EQ(guest_.Events(), Lines{});
   EXPECT_EQ(guest_.End(tx), "OK");
-  EXPECT_EQ(guest_.Events(), (Lines{"data/a t", "data/b/x t", "data/c t"}))
+  EXPECT_EQ(guest_.Events(), (Lines{"data/c t", "data/b/x t", "data/a t"}))
       << "each once, none for parents";
   tx = guest_.Start();
   guest_.Write("data/a", "3", tx);
