@@ -18,6 +18,7 @@ from sysroot import arm64
 KERNELS = {"vmlinuz-cloud": "linux-image-cloud-arm64", "vmlinuz-full": "linux-image-arm64"}
 USERLAND = ["busybox-static", "xenstore-utils"]
 FRONT_ENDS = ["xen-blkfront", "xen-netfront"]   # modules in the cloud kernel, in the order of loading
+BY_NAME = ["libgcc_s.so.1"]   # what programs load without saying so: libc, when a thread is cancelled (xenstore-watch at its end)
 TREE_NAME = DEVICE_TREE.name
 READELF = "aarch64-linux-gnu-readelf"
 INPUTS = [Path(__file__), TOOLS / "cpio.py", *sorted((TOOLS / "guest").iterdir())]
@@ -55,7 +56,7 @@ def _needed(path):
 def _programs(tree, names):
     """Entries of dynamically linked programs, with the libraries that they need and the loader."""
     entries, done = [], set()
-    todo = []
+    todo = [*BY_NAME]
     for path in sorted(p for name in names for p in tree.glob(f"usr/bin/{name}")):
         if path.is_file() and not path.is_symlink():   # a symbolic link leads to Dom0's tools
             entries.append(cpio.file(f"usr/bin/{path.name}", path.read_bytes(), 0o755))
