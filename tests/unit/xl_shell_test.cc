@@ -297,7 +297,7 @@ TEST_F(ShellTest, ShutdownWaits) {
   };
   Command("xl shutdown -ww gamma; echo $?");
   EXPECT_THAT(Run(), HasSubstr("Shutting down domain 3\nWaiting for 1 domains\nDomain 3 has been "
-                               "destroyed\n0\n"));
+                               "shut down, reason code 0\nDomain 3 has been destroyed\n0\n"));
 }
 
 TEST_F(ShellTest, AllAreAskedToReboot) {

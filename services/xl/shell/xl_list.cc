@@ -115,9 +115,10 @@ int XlUptime(Session& session, const ParsedOptions& options) {
   if (!guests.ok()) return LibxlError(session, guests.status());
   int status = kExitSuccess;
   const std::vector<Guest> selected = Select(session, *guests, options.arguments, status);
+  if (status != kExitSuccess) return status;  // like Xen's xl, not even the heading
   const int64_t now = static_cast<int64_t>(runtime::WallClockNow() / runtime::kSecond);
   session.Print(FormatUptime(InfosOf(selected), now, options.Has('s')));
-  return status;
+  return kExitSuccess;
 }
 
 int XlDomid(Session& session, const ParsedOptions& options) {

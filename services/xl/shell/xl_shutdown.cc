@@ -36,7 +36,8 @@ class Watcher {
   Watcher& operator=(const Watcher&) = delete;
   ~Watcher() { session_.toolstack.SetListener(nullptr); }
 
-  bool Stopped(uint32_t domid) const { return guests_.at(domid).stopped || Gone(domid); }
+  bool Stopped(uint32_t domid) const { return WasSeenToStop(domid) || Gone(domid); }
+  bool WasSeenToStop(uint32_t domid) const { return guests_.at(domid).stopped; }
   bool Gone(uint32_t domid) const { return guests_.at(domid).gone; }
   uint32_t Reason(uint32_t domid) const { return guests_.at(domid).reason; }
 
@@ -132,11 +133,13 @@ absl::Status WaitForAll(Session& session, Watcher& watcher, std::vector<Guest> g
       const uint32_t domid = guest->info.domid;
       const bool gone = watcher.Gone(domid);
       const bool stopped = watcher.Stopped(domid);
-      if (stopped && !gone && std::find(told.begin(), told.end(), domid) == told.end()) {
+      const bool known = std::find(told.begin(), told.end(), domid) != told.end();
+      if (watcher.WasSeenToStop(domid) && !known) {
         session.Print(MessageHasShutDown(domid, watcher.Reason(domid)));
         told.push_back(domid);
       }
-      if (gone) session.Print(MessageHasBeenDestroyed(domid));
+      if (gone && (until_gone || !watcher.WasSeenToStop(domid)))
+        session.Print(MessageHasBeenDestroyed(domid));
       guest = gone || (stopped && !until_gone) ? guests.erase(guest) : guest + 1;
     }
     if (guests.empty()) return absl::OkStatus();
