@@ -74,8 +74,8 @@ inline constexpr uint64_t kCpacrService = 3u << 20;
 inline constexpr uint64_t kCntkctlService = 1u << 0;
 // CNTHCTL_EL2.EL1PCTEN: guests may read CNTPCT_EL0; EL1PCEN clear: CNTP_* trap.
 inline constexpr uint64_t kCnthctl = 1u << 0;
-// MDCR_EL2: TPMCR, TPM, TDA, TDOSA, TDRA: debug and PMU registers trap. Not TDE: a guest's BRK is its
-// own (WARN, breakpoints); for EL0 below EL2 TGE implies it.
+// MDCR_EL2: TPMCR, TPM, TDA, TDOSA, TDRA: debug and PMU registers trap. Not TDE: a guest's BRK is
+// its own (WARN, breakpoints); for EL0 below EL2 TGE implies it.
 inline constexpr uint64_t kMdcr = 1u << 5 | 1u << 6 | 1u << 9 | 1u << 10 | 1u << 11;
 
 // MAIR_EL2: index 0 Normal write-back, index 1 Device-nGnRE.

@@ -251,8 +251,7 @@ void Guest::Run(uint32_t index) {
         action = RunOnce(vcpu, cap, run_flags::kBlock);
         break;
       case Action::kYield:
-        sys::ThreadYield();
-        action = Action::kRun;
+        action = RunOnce(vcpu, cap, run_flags::kYield);
         break;
       case Action::kWait:
         static_cast<void>(
