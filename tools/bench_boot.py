@@ -74,7 +74,7 @@ def _number(pattern, text):
 
 
 def sizes(machine):
-    """Kernel's code lines and bytes; memory in KiB of everything that is there before the first guest."""
+    """Kernel's code lines and bytes; memory in pages of everything that is there before the first guest."""
     files = [path for path in sorted((ROOT / "kernel").rglob("*")) if path.suffix in {".cc", ".h", ".S", ".ld", ".cmake"}]
     shown = subprocess.run(["cloc", "--json", "--quiet", *map(str, files)], capture_output=True, text=True, check=True).stdout
     text = subprocess.run(["aarch64-linux-gnu-size", str(KERNEL_ELF)], capture_output=True, text=True, check=True).stdout
@@ -91,9 +91,10 @@ def sizes(machine):
 
     info, domains = bench_rows.dialogue("sizes", line, talk)
     initrd = line[line.index("-initrd") + 1]
-    used = (_number(r"^total_memory\s*: (\d+)", info) - _number(r"^free_memory\s*: (\d+)", info)) * 1024
+    used = _number(r"^total_memory\s*: (\d+)", info) * 256 - _number(r"^\(free\) +(\d+)", domains) // 4
     with open(initrd, "rb") as f:
-        bundle_kib = -(-f.seek(0, 2) // 1024)
+        bundle_pages = -(-f.seek(0, 2) // 4096)
     services = dict(re.findall(r"^(\w\S*) +running +\d+ +(\d+) ", domains, re.MULTILINE))
     return {"kernel_lines": json.loads(shown)["SUM"]["code"], "kernel_text_bytes": int(text.splitlines()[1].split()[0]),
-            "memory_kib": used - bundle_kib, "bundle_kib": bundle_kib, "services_kib": {k: int(v) for k, v in services.items()}}
+            "memory_pages": used - bundle_pages, "bundle_pages": bundle_pages,
+            "services_pages": {k: int(v) // 4 for k, v in services.items()}}

@@ -64,8 +64,8 @@ def _sizes(results):
         return ""
     rows = [["kernel, code lines", f"{sizes['kernel_lines']}", "6000"],
             ["kernel, text and read-only data, bytes", f"{sizes['kernel_text_bytes']}", "65536"],
-            ["kernel and services, KiB of RAM without the boot bundle", f"{sizes['memory_kib']}", "32768"]]
-    rows += [[f"of it {name}", f"{kib}", "-"] for name, kib in sizes["services_kib"].items()]
+            ["kernel and services, pages of RAM without the boot bundle (goal: 4096)", f"{sizes['memory_pages']}", "8192"]]
+    rows += [[f"of it {name}", f"{pages}", "-"] for name, pages in sizes["services_pages"].items()]
     return "\n" + _table(["size", "Pyrene", "at most"], rows)
 
 

@@ -147,6 +147,7 @@ extern "C" [[noreturn]] void KernelMain(uint64_t tree) {
   const uint32_t cpus_running = StartSecondaries(machine);
   Log("%u CPUs", cpus_running);
   Thread& thread = CreateInit(machine, ram, init, boot_ticks, cpus_running);
+  Thread::root = &thread;
   KeepSymbols();
   Cpu& cpu = ThisCpu();
   ForbidFp(cpu);

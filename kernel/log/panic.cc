@@ -107,6 +107,12 @@ void BootFailure(const char* format, ...) {
   Stop();
 }
 
+void InitFailure(uint64_t esr, uint64_t far, uint64_t pc) {
+  Begin("init has faulted\n");
+  Log("ESR 0x%lx, address 0x%lx, at 0x%lx of services/init", esr, far, pc);
+  Stop();
+}
+
 void PanicOnException(uint64_t kind, const Frame* frame) {
   Begin("exception in the kernel\n");
   Log("CPU %u, vector %lu, ESR 0x%lx, FAR 0x%lx, PSTATE 0x%lx, SP 0x%lx", ThisCpu().id, kind,

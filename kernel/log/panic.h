@@ -11,6 +11,8 @@
 namespace pyrene {
 
 [[noreturn]] void Panic(const char* format, ...) __attribute__((format(printf, 1, 2)));
+// Init, without which nothing can go on, has faulted: facts and where it was.
+[[noreturn]] void InitFailure(uint64_t esr, uint64_t far, uint64_t pc);
 // A boot failure: says what is wrong, without a backtrace.
 [[noreturn]] void BootFailure(const char* format, ...) __attribute__((format(printf, 1, 2)));
 

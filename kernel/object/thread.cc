@@ -3,6 +3,7 @@
 
 #include "kernel/arch/barrier.h"
 #include "kernel/arch/sysreg.h"
+#include "kernel/log/panic.h"
 #include "kernel/object/domain.h"
 #include "kernel/object/notification.h"
 #include "kernel/object/vcpu.h"
@@ -168,6 +169,7 @@ void Thread::TimedOut() {
 }
 
 void Thread::Fault(uint64_t esr, uint64_t far) {
+  if (this == root) InitFailure(esr, far, frame_.pc);
   Scheduler::Retire(*this, ThreadState::kFaulted);
   ThisCpu().scheduler.WantReschedule();
   if (domain_ != nullptr) domain_->Report({FaultKind::kFault, id(), esr, far, frame_.pc});

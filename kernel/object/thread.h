@@ -36,6 +36,9 @@ class Thread final : public Object,
                      public ListHook<CallersTag>,
                      public TimeoutNode {
  public:
+  // Init's first thread: the system ends with its fault. Set once, at boot; null before.
+  static inline const Thread* root = nullptr;
+
   Thread(Account& payer, Domain& domain, uint64_t entry, uint64_t stack_pointer, uint64_t argument,
          ThreadParameters parameters);
   // Structure lock. It stops for good, and no CPU has anything of it any more.

@@ -13,10 +13,18 @@ enum class Distributor : uint64_t {
   kCtlr = 0x000,
   kTyper = 0x004,
   kIsenabler = 0x100,
+  kIcpendr = 0x280,
+  kIcactiver = 0x380,
   kIpriorityr = 0x400,
   kSgir = 0xf00,
 };
-enum class Interface : uint64_t { kCtlr = 0x00, kPmr = 0x04, kIar = 0x0c, kEoir = 0x10 };
+enum class Interface : uint64_t {
+  kCtlr = 0x00,
+  kPmr = 0x04,
+  kIar = 0x0c,
+  kEoir = 0x10,
+  kApr = 0xd0,
+};
 
 inline constexpr uint32_t kIntidMask = 0x3ff;
 

@@ -1,31 +1,30 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// What a guest can try, each as instructions and registers that follow from the random numbers.
-//
-// Two things are spared, because a run would end without a next one: the guest's watchdog, which
-// ends what does not come back, and a shutdown for suspension, after which a guest is kept.
+// What the hostile guest does: one function for each way into the hypervisor. Each does one
+// operation.
 #pragma once
 
-#include "tests/hostile/guest/guarded.h"
-#include "tests/hostile/guest/ledger.h"
 #include "tests/hostile/guest/random.h"
 
 namespace pyrene::hostile {
 
-// Makes all 512 GiB that stage 2 translates reachable by their own addresses.
-void MapEverything();
+// calls.cc
+void AnyHypercall(Random& random);  // any number, any argument
+void AnyEventChannelOp(Random& random);
+void AnyGrantTableOp(Random& random);
+void AnyMemoryOp(Random& random);
+void AnySchedOp(Random& random);
+void AnyHvmOp(Random& random);
+void AnyVcpuOp(Random& random);
+void AnyPsciCall(Random& random);  // by HVC or SMC
+void FillScratch(Random& random);  // structures for pointers to point to; rings, too
 
-// The next operation. `trial` has random registers already.
-void Prepare(Kind kind, Random& random, Trial& trial);
-
-// An address for an argument: in the memory that operations play with, at its pages' edges, in
-// devices, rings, the image, or nowhere.
-uint64_t Pointer(Random& random);
-
-// __HYPERVISOR_*: number and arguments, structures included.
-void PrepareHypercall(Random& random, Trial& trial);
-
-inline constexpr uint64_t kPlayground = 0x41000000;  // 16 MiB into memory
-inline constexpr uint64_t kPlaygroundBytes = uint64_t{8} << 20;
+// instructions.cc
+void AnyAccess(Random& random);          // loads and stores of all kinds, anywhere
+void AnySystemRegister(Random& random);  // MRS and MSR of any encoding but a few
+void AnyMaintenance(Random& random);     // caches, TLB, address translation
+void AnyWait(Random& random);            // WFI, WFE and the like
+void AnyGarbage(Random& random);         // any words
+void AnyTrap(Random& random);            // SMC, HVC, SVC, BRK, HLT with any immediate
 
 }  // namespace pyrene::hostile

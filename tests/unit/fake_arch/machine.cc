@@ -271,4 +271,8 @@ void Panic(const char* format, ...) {
   abort();
 }
 
+void InitFailure(uint64_t esr, uint64_t far, uint64_t pc) {
+  Panic("init has faulted: %lx %lx %lx", esr, far, pc);
+}
+
 }  // namespace pyrene

@@ -1,0 +1,73 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "tests/hostile/guest/arena.h"
+
+#include "tests/bench/guest/gic.h"
+#include "tests/hostile/guest/address.h"
+
+namespace pyrene::hostile {
+namespace {
+
+using bench::gic::At;
+using bench::gic::Distributor;
+using bench::gic::Interface;
+
+constexpr uint32_t kLowestPriority = 0xf8;
+constexpr uint32_t kNop = 0xd503201f;
+constexpr uint32_t kBranch = 0x14000000;
+constexpr uint64_t kWatchTicks = 62'500;  // 1 ms at 62.5 MHz
+
+alignas(64) uint32_t arena[kMostInstructions + 1];
+
+extern "C" uint64_t EnterArena(const uint64_t* registers, const void* code);
+extern "C" void LeaveArena();
+
+}  // namespace
+
+void StartWatch() {
+  // Operations may have left interrupts active, or priorities, that would keep the timer's away.
+  *At(Interface::kApr) = 0;
+  *At(Distributor::kIcactiver) = ~0u;
+  *At(Distributor::kIcpendr) = ~0u;
+  At(Distributor::kIpriorityr)[vmm::xen::kTimerPpi / 4] = 0;
+  *At(Distributor::kIsenabler) = 1u << vmm::xen::kTimerPpi;
+  *At(Distributor::kCtlr) = 1;
+  *At(Interface::kPmr) = kLowestPriority;
+  *At(Interface::kCtlr) = 1;
+  uint64_t now;
+  asm volatile("isb\n\tmrs %0, cntvct_el0" : "=r"(now)::"memory");
+  asm volatile(
+      "msr cntv_cval_el0, %0\n\t"
+      "msr cntv_ctl_el0, %1\n\t"
+      "isb" ::"r"(now + kWatchTicks),
+      "r"(uint64_t{1})
+      : "memory");
+}
+
+void StopWatch() {
+  asm volatile("msr cntv_ctl_el0, xzr\n\tisb" ::: "memory");
+  // At most one interrupt is active for each priority; a few more, if they kept coming.
+  for (unsigned i = 0; i < 4; ++i) {
+    const uint32_t iar = *At(Interface::kIar);
+    if ((iar & bench::gic::kIntidMask) >= 1020) break;
+    *At(Interface::kEoir) = iar;
+  }
+}
+
+void Execute(Random& random, const uint32_t* instructions, unsigned count, bool watched) {
+  uint64_t registers[31];
+  for (uint64_t& value : registers) value = Number(random);
+  for (unsigned i = 0; i < kMostInstructions; ++i) arena[i] = i < count ? instructions[i] : kNop;
+  const int64_t offset =
+      reinterpret_cast<int64_t>(&LeaveArena) - reinterpret_cast<int64_t>(&arena[kMostInstructions]);
+  arena[kMostInstructions] = kBranch | (static_cast<uint32_t>(offset / 4) & 0x03ffffff);
+  const auto line = reinterpret_cast<uint64_t>(arena);
+  asm volatile(
+      "dc cvau, %0\n\tdsb ish\n\t"
+      "ic ivau, %0\n\tdsb ish\n\tisb" ::"r"(line)
+      : "memory");
+  if (watched) StartWatch();
+  EnterArena(registers, arena);
+  if (watched) StopWatch();
+}
+
+}  // namespace pyrene::hostile

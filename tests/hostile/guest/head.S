@@ -1,0 +1,118 @@
+// SPDX-License-Identifier: Apache-2.0
+//
+// The hostile guest's Image header and first instructions, EL1's exception vectors, and the way into the arena
+// (arena.h) and out of it.
+
+	.section .text.head, "ax"
+	.global _start
+_start:
+	b	start			// code0
+	.long	0			// code1
+	.quad	0			// text_offset
+	.quad	image_bytes		// image_size, with .bss and the stack
+	.quad	0xa			// flags: little-endian, 4 KiB pages, anywhere in memory
+	.quad	0
+	.quad	0
+	.quad	0
+	.ascii	"ARM\x64"
+	.long	0
+
+	// Loaded where it is linked (tests/bench/guest/guest.ld). MMU off, all interrupts masked; x0: device tree.
+start:
+	mov	x20, x0
+	adrp	x1, bss_start
+	adrp	x2, image_end
+1:	stp	xzr, xzr, [x1]
+	stp	xzr, xzr, [x1, #16]
+	stp	xzr, xzr, [x1, #32]
+	stp	xzr, xzr, [x1, #48]
+	dmb	sy
+	dc	ivac, x1
+	add	x1, x1, #64
+	cmp	x1, x2
+	b.lo	1b
+	adrp	x1, stack_top
+	mov	sp, x1
+	adrp	x1, vectors
+	add	x1, x1, :lo12:vectors
+	msr	vbar_el1, x1
+	mov	x29, xzr
+	mov	x30, xzr
+	bl	TurnMmuOn
+	mov	x0, x20
+	bl	GuestMain
+2:	wfi
+	b	2b
+
+	// Each exception is a way out of the arena; elsewhere the guest makes none.
+	.section .text.vectors, "ax"
+	.balign 0x800
+vectors:
+	.rept	16
+	.balign	0x80
+	msr	daifset, #0xf
+	b	LeaveByException
+	.endr
+
+	.section .text
+// uint64_t EnterArena(const uint64_t registers[31], const void* code): registers[30] is not used, x30 is the code's address.
+	.global EnterArena
+EnterArena:
+	adrp	x2, saved
+	add	x2, x2, :lo12:saved
+	stp	x19, x20, [x2]
+	stp	x21, x22, [x2, #16]
+	stp	x23, x24, [x2, #32]
+	stp	x25, x26, [x2, #48]
+	stp	x27, x28, [x2, #64]
+	stp	x29, x30, [x2, #80]
+	mov	x3, sp
+	str	x3, [x2, #96]
+	movz	x3, #0x4280, lsl #16	// the middle of scratch memory
+	mov	sp, x3
+	mov	x30, x1
+	mov	x29, x0
+	ldp	x2, x3, [x29, #16]
+	ldp	x4, x5, [x29, #32]
+	ldp	x6, x7, [x29, #48]
+	ldp	x8, x9, [x29, #64]
+	ldp	x10, x11, [x29, #80]
+	ldp	x12, x13, [x29, #96]
+	ldp	x14, x15, [x29, #112]
+	ldp	x16, x17, [x29, #128]
+	ldp	x18, x19, [x29, #144]
+	ldp	x20, x21, [x29, #160]
+	ldp	x22, x23, [x29, #176]
+	ldp	x24, x25, [x29, #192]
+	ldp	x26, x27, [x29, #208]
+	ldp	x0, x1, [x29]
+	ldp	x28, x29, [x29, #224]
+	msr	daifclr, #0xf
+	br	x30
+
+// The arena's last instruction branches here.
+	.global LeaveArena
+LeaveArena:
+	msr	daifset, #0xf
+	mov	x0, xzr
+	b	restore
+LeaveByException:
+	mov	x0, #1
+restore:
+	msr	spsel, #1
+	adrp	x2, saved
+	add	x2, x2, :lo12:saved
+	ldr	x3, [x2, #96]
+	mov	sp, x3
+	ldp	x19, x20, [x2]
+	ldp	x21, x22, [x2, #16]
+	ldp	x23, x24, [x2, #32]
+	ldp	x25, x26, [x2, #48]
+	ldp	x27, x28, [x2, #64]
+	ldp	x29, x30, [x2, #80]
+	isb
+	ret
+
+	.section .bss
+	.balign	16
+saved:	.skip	112

@@ -1,0 +1,98 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "tests/hostile/guest/progress.h"
+
+#include "tests/bench/guest/hypercall.h"
+#include "tests/hostile/guest/address.h"
+
+namespace pyrene::hostile {
+namespace {
+
+namespace xen = vmm::xen;
+
+constexpr uint64_t kMagic = 0x656c6974736f4821;
+constexpr uint64_t kTreeMost = 64 << 10;  // bytes of the device tree that are searched
+
+struct Record {
+  uint64_t magic;
+  Progress progress;
+  uint64_t check;
+};
+Record& record() { return *reinterpret_cast<Record*>(kScratch + kScratchBytes + 0x100000); }
+
+uint64_t Check(const Progress& p) {
+  return (((p.seed * 31 + p.target) * 31 + p.done) * 31 + p.lives) ^ kMagic;
+}
+
+// The number behind `key`, or `standard`.
+uint64_t Word(const char* text, const char* key, uint64_t standard) {
+  for (uint64_t at = 0; at < kTreeMost; ++at) {
+    uint64_t i = 0;
+    while (key[i] != '\0' && text[at + i] == key[i]) ++i;
+    if (key[i] != '\0') continue;
+    uint64_t value = 0;
+    for (at += i; text[at] >= '0' && text[at] <= '9'; ++at)
+      value = value * 10 + static_cast<uint64_t>(text[at] - '0');
+    return value;
+  }
+  return standard;
+}
+
+class Line {
+ public:
+  Line& operator<<(const char* text) {
+    while (*text != '\0') text_[length_++] = *text++;
+    return *this;
+  }
+  Line& operator<<(uint64_t value) {
+    char digits[20];
+    unsigned count = 0;
+    do {
+      digits[count++] = static_cast<char>('0' + value % 10);
+      value /= 10;
+    } while (value != 0);
+    while (count != 0) text_[length_++] = digits[--count];
+    return *this;
+  }
+  // Not by the PV console: its ring and its port are what operations attack.
+  void Write() { bench::Hypercall(xen::kConsoleIo, 0, length_, reinterpret_cast<uint64_t>(text_)); }
+
+ private:
+  char text_[160];
+  uint64_t length_ = 0;
+};
+
+void Say(const char* what, const Progress& progress) {
+  Line line;
+  line << "\nHOSTILE " << what << " seed " << progress.seed << " lives " << progress.lives
+       << " ops " << progress.done << "\n";
+  line.Write();
+}
+
+}  // namespace
+
+Progress ReadProgress(const char* device_tree) {
+  const Record& last = record();
+  if (last.magic == kMagic && last.check == Check(last.progress)) {
+    Progress progress = last.progress;
+    ++progress.seed;
+    ++progress.lives;
+    return progress;
+  }
+  Progress progress;
+  progress.seed = Word(device_tree, "seed=", 1);
+  progress.target = Word(device_tree, "ops=", 1000);
+  progress.lives = 1;
+  return progress;
+}
+
+void Save(const Progress& progress) { record() = {kMagic, progress, Check(progress)}; }
+
+void Report(const Progress& progress) { Say("goes on:", progress); }
+
+void Finish(const Progress& progress) {
+  Say("end:", progress);
+  record().magic = 0;
+  for (;;) asm volatile("wfi");
+}
+
+}  // namespace pyrene::hostile
