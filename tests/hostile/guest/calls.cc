@@ -11,6 +11,7 @@ namespace xen = vmm::xen;
 
 constexpr uint32_t kHvc = 0xd4000002;
 constexpr uint32_t kSmc = 0xd4000003;
+constexpr uint32_t kSuspend = 2, kCrash = 3;  // reasons of SCHEDOP_shutdown
 constexpr uint64_t kScratchPages = kScratchBytes / 4096;
 // An operation that ends the guest is to be rare: each new life costs more than the operations do.
 constexpr uint64_t kDeathIsOneIn = 40;
@@ -107,6 +108,13 @@ void AnySchedOp(Random& random) {
   if (operation == xen::kSchedShutdown && !random.OneIn(kDeathIsOneIn))
     operation = xen::kSchedYield;
   const uint64_t structure = Structure(random, Halves, 4);
+  if (operation == xen::kSchedShutdown) {
+    // All reasons but suspend, after which the toolstack would have to resume it.
+    uint32_t reason = random.OneIn(4) ? static_cast<uint32_t>(Number(random)) : random.Below(8);
+    if (reason == kSuspend) reason = kCrash;
+    Answer(xen::kSchedOp, operation, reinterpret_cast<uint64_t>(&reason));
+    return;
+  }
   if (waits) {
     // A block unmasks interrupts, and the timer's is the way back.
     const uint32_t hvc = kHvc | xen::kHypercallImmediate << 5;
