@@ -35,7 +35,7 @@ Terminal::Terminal(Waiter& waiter, proto::Channel channel, unsigned bit)
 
 void Terminal::OnConnected() {
   owner_.reset();  // the first event says it
-  for (Chunk& chunk : queue_) chunk.id = 0;
+  for (Chunk& chunk : queue_) chunk.sent = false;
   // Console's former life had given this away for good.
   if (arrived_.has_value()) TakeInput(std::exchange(arrived_, std::nullopt)->bytes);
 }
@@ -85,13 +85,15 @@ void Terminal::SendQueued() {
     if (sent.ok()) TakeInput(std::exchange(arrived_, std::nullopt)->bytes);
   }
   for (Chunk& chunk : queue_) {
-    if (chunk.id != 0) continue;
-    const uint32_t id = next_id_;
+    if (chunk.sent) continue;
+    const uint32_t id = chunk.id != 0 ? chunk.id : next_id_;
     const absl::Status sent = link_.TrySend([&](auto request) {
       request.setId(id);
       request.setTerminalWrite(DataOf(chunk.text));
     });
     if (!sent.ok()) return;
+    chunk.sent = true;
+    if (chunk.id != 0) continue;
     chunk.id = id;
     ++next_id_;
   }

@@ -55,7 +55,8 @@ class Terminal {
  private:
   using Link = PeerLink<proto::ConsoleRequest, proto::ConsoleEvent>;
   struct Chunk {
-    uint32_t id = 0;  // 0: not sent in this connection
+    uint32_t id = 0;    // 0: never sent. Kept over connections: console shows an id once
+    bool sent = false;  // in this connection
     std::string text;
   };
   struct Input {
@@ -68,7 +69,7 @@ class Terminal {
   void SendQueued();
   void TakeInput(absl::string_view bytes);
   void SetOwner(uint16_t domid);
-  bool AllSent() const { return queue_.empty() || queue_.back().id != 0; }
+  bool AllSent() const { return queue_.empty() || queue_.back().sent; }
   absl::Status WaitForRoom();
   // Sends a request behind all text, and waits for its answer.
   absl::Status Call(const std::function<void(proto::ConsoleRequest::Builder)>& fill,
