@@ -5,6 +5,8 @@
 
 #include <cstddef>
 
+// The host has declared them already where this is tested.
+// NOLINTBEGIN(readability-redundant-declaration)
 extern "C" {
 void* memcpy(void* destination, const void* source, size_t count);
 void* memset(void* destination, int value, size_t count);
@@ -12,6 +14,7 @@ int memcmp(const void* left, const void* right, size_t count);
 size_t strlen(const char* text);
 int strcmp(const char* left, const char* right);
 }
+// NOLINTEND(readability-redundant-declaration)
 
 namespace pyrene {
 

@@ -18,11 +18,11 @@ class Object {
 
  protected:
   explicit Object(Account& payer)
-      : payer_(&payer), id_(__atomic_add_fetch(&last_id_, 1, __ATOMIC_RELAXED)) {}
+      : payer_(&payer), id_(__atomic_add_fetch(&last_id, 1, __ATOMIC_RELAXED)) {}
   ~Object() = default;
 
  private:
-  static inline uint64_t last_id_ = 0;
+  static inline uint64_t last_id = 0;
   Account* payer_;
   uint64_t id_;
 };

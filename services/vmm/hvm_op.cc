@@ -48,6 +48,8 @@ Outcome HvmOperation(Vcpu& vcpu) {
   if (!ReadArgument(vcpu, &param)) return -xen::kEfault;
   if (!vcpu.domain->IsSelf(param.domid)) return NotSelf(param.domid);
   uint64_t value = 0;
+  // ReadArgument has filled it, word by word.
+  // NOLINTNEXTLINE(clang-analyzer-core.CallAndMessage)
   const int64_t error = GetParam(*vcpu.domain, param.index, &value);
   if (operation == kSetParam) return error == 0 ? -xen::kEperm : error;  // all are the toolstack's
   if (error != 0) return error;

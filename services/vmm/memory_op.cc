@@ -72,6 +72,8 @@ Outcome Add(Vcpu& vcpu) {
   if (!ReadArgument(vcpu, &add)) return -xen::kEfault;
   if (!vcpu.domain->IsSelf(add.domid)) return NotSelf(add.domid);
   // Foreign pages have no place for the other domain's id in this structure.
+  // ReadArgument has filled it, word by word.
+  // NOLINTNEXTLINE(clang-analyzer-core.UndefinedBinaryOperatorResult)
   if (add.space == xen::kSpaceForeign) return -xen::kEinval;
   return AddOne(*vcpu.domain, add.space, add.idx, add.gpfn);
 }

@@ -69,6 +69,8 @@ Outcome Watchdog(Vcpu& vcpu) {
   Timers& timers = domain.timers();
   uint32_t id = watchdog.id;
   if (id == 0) {
+    // ReadArgument has filled it, word by word.
+    // NOLINTNEXTLINE(clang-analyzer-core.UndefinedBinaryOperatorResult)
     if (watchdog.timeout == 0) return -xen::kEinval;
     for (id = 1; id <= Timers::kWatchdogs && timers.IsSet(Timers::WatchdogSlot(id - 1)); ++id) {
     }
@@ -78,6 +80,8 @@ Outcome Watchdog(Vcpu& vcpu) {
   }
   constexpr uint64_t kNsPerSecond = 1'000'000'000;
   const uint64_t deadline =
+      // ReadArgument has filled it, word by word.
+      // NOLINTNEXTLINE(clang-analyzer-core.UndefinedBinaryOperatorResult)
       watchdog.timeout == 0
           ? kNoDeadline
           : domain.host().Now() + domain.scale().ToTicks(watchdog.timeout * kNsPerSecond);

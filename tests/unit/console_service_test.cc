@@ -20,7 +20,6 @@ namespace pyrene::console {
 namespace {
 
 using proto::ConsoleEvent;
-using proto::ConsoleRequest;
 using runtime::kSecond;
 
 class ConsoleServiceTest : public testing::Test {

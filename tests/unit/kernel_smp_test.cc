@@ -79,7 +79,7 @@ class Player {
     } catch (const CpuIsIdle&) {
     }
   }
-  static void SetBoss(Thread& boss) { boss_ = &boss; }
+  static void SetBoss(Thread& thread) { boss = &thread; }
 
  private:
   uint64_t Below(uint64_t limit) { return random_() % limit; }
@@ -148,7 +148,7 @@ class Player {
 
   void Step() {
     Thread& thread = *cpu_.current;
-    if (&thread == boss_) return BossStep();
+    if (&thread == boss) return BossStep();
     if (thread.running != nullptr) return GuestStep(*thread.running);
     CheckRegisters(thread);
     switch (Below(44)) {
@@ -329,8 +329,8 @@ class Player {
     do {
       while (fake::InterruptPending()) HandleInterrupt(&cpu_);
       Call(number, arguments);
-    } while (boss_->frame().pc == kCode);
-    return boss_->frame().x[0] == 0;
+    } while (boss->frame().pc == kCode);
+    return boss->frame().x[0] == 0;
   }
   // Ends a domain, makes another in its place, and sleeps.
   void BossStep() {
@@ -363,7 +363,7 @@ class Player {
     Call(Syscall::kNotificationWait, {kSleepIndex, 1, fake::Counter() + Below(4000)});
   }
 
-  static inline Thread* boss_;
+  static inline Thread* boss;
   Cpu& cpu_;
   std::mt19937_64 random_;
 };

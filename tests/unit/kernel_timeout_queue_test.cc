@@ -94,6 +94,7 @@ TEST(KernelTimeoutQueue, RandomAgainstMultimap) {
   std::mt19937_64 random(kernel_test::Seed());
   TimeoutQueue queue;
   std::vector<std::unique_ptr<TimeoutNode>> nodes;
+  nodes.reserve(200);
   for (int i = 0; i < 200; ++i) nodes.push_back(std::make_unique<TimeoutNode>());
   std::multimap<uint64_t, TimeoutNode*> model;
   for (uint64_t round = 0; round < kernel_test::Rounds(20000); ++round) {

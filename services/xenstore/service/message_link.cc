@@ -10,6 +10,7 @@ namespace pyrene::xenstore {
 namespace {
 
 constexpr unsigned kBatch = 32;
+constexpr std::string_view kOk{"OK\0", 3};
 // Connections of services have numbers that no guest has.
 constexpr DomId kToolstack = 0x7fe0;
 constexpr DomId kVmm = 0x7fe1;
@@ -184,8 +185,7 @@ void MessageLink::Handle(proto::XenstoreRequest::Reader request) {
                                         request.getTransaction(), call.payload);
     out.error = reply.error;
     // "OK" of the wire is the error field's zero here; numbers and the like lose their terminator.
-    if (reply.error == Error::kOk && reply.payload != std::string("OK", 3))
-      out.first = std::move(reply.payload);
+    if (reply.error == Error::kOk && reply.payload != kOk) out.first = std::move(reply.payload);
     if (call.type == MessageType::kTransactionStart && !out.first.empty()) out.first.pop_back();
     // One that does not exist has not ended.
     if (request.isTransactionEnd() && vmm_.has_value() &&

@@ -55,7 +55,7 @@ std::string RightsText(ObjectType type, Rights held) {
   std::string text;
   const auto add = [&](Rights bit, absl::string_view word) {
     if ((held & bit) == 0) return;
-    const bool letters = text.size() > 0 && word.size() == 1;
+    const bool letters = !text.empty() && word.size() == 1;
     absl::StrAppend(&text, text.empty() || letters ? "" : ",", word);
   };
   switch (type) {

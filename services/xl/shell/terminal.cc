@@ -139,8 +139,8 @@ void Terminal::Print(absl::string_view text) {
 absl::Status Terminal::WaitForRoom() {
   while (queued_bytes_ > kMaxQueued) {
     const size_t before = queued_bytes_;
-    const absl::Status status = waiter_.Until([&] { return queued_bytes_ < before; },
-                                              runtime::MonotonicNow() + kAnswerTime);
+    absl::Status status = waiter_.Until([&] { return queued_bytes_ < before; },
+                                        runtime::MonotonicNow() + kAnswerTime);
     if (absl::IsDeadlineExceeded(status)) {
       runtime::LogWarning("console takes no text: ", queued_bytes_, " bytes dropped");
       queue_.clear();

@@ -11,6 +11,8 @@
 
 namespace pyrene::fake {
 
+// As PYRENE_READ_SYSREG names them.
+// NOLINTBEGIN(readability-identifier-naming)
 enum class Register : unsigned {
   actlr_el1,
   cnthp_ctl_el2,
@@ -35,6 +37,7 @@ enum class Register : unsigned {
   vttbr_el2,
   kCount,
 };
+// NOLINTEND(readability-identifier-naming)
 
 // Of the CPU that the calling thread plays.
 uint64_t& Sysreg(Register name);
