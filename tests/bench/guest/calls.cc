@@ -1,14 +1,14 @@
 // SPDX-License-Identifier: Apache-2.0
 #include <cstdint>
 
-#include "tests/bench/guest/counter.h"
-#include "tests/bench/guest/gic.h"
-#include "tests/bench/guest/hypercall.h"
 #include "tests/bench/guest/interrupts.h"
 #include "tests/bench/guest/report.h"
 #include "tests/bench/guest/rows.h"
+#include "tests/guest/counter.h"
+#include "tests/guest/gic.h"
+#include "tests/guest/hypercall.h"
 
-namespace pyrene::bench {
+namespace pyrene::guest::bench {
 namespace {
 
 constexpr uint64_t kCalibrationTurns = 1'000'000;
@@ -116,4 +116,4 @@ void MeasureCalls() {
   MeasureDistributorWrite();
 }
 
-}  // namespace pyrene::bench
+}  // namespace pyrene::guest::bench

@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "tests/bench/guest/console.h"
 
-#include "tests/bench/guest/hypercall.h"
+#include "tests/guest/hypercall.h"
 
-namespace pyrene::bench {
+namespace pyrene::guest::bench {
 namespace {
 
 constexpr uint64_t kConsoleWrite = 0;
@@ -63,4 +63,4 @@ void WriteConsole(const char* text, uint64_t length) {
   }
 }
 
-}  // namespace pyrene::bench
+}  // namespace pyrene::guest::bench

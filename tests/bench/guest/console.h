@@ -6,9 +6,9 @@
 
 #include <cstdint>
 
-namespace pyrene::bench {
+namespace pyrene::guest::bench {
 
 // Returns when the back-end has taken everything.
 void WriteConsole(const char* text, uint64_t length);
 
-}  // namespace pyrene::bench
+}  // namespace pyrene::guest::bench

@@ -1,12 +1,12 @@
 // SPDX-License-Identifier: Apache-2.0
 #include <cstdint>
 
-#include "tests/bench/guest/counter.h"
 #include "tests/bench/guest/interrupts.h"
 #include "tests/bench/guest/report.h"
 #include "tests/bench/guest/rows.h"
+#include "tests/guest/counter.h"
 
-namespace pyrene::bench {
+namespace pyrene::guest::bench {
 namespace {
 
 template <typename T>
@@ -74,4 +74,4 @@ void MeasureEvents() {
   MeasureRoundTrip("evtchn_loop_roundtrip", loop.send);
 }
 
-}  // namespace pyrene::bench
+}  // namespace pyrene::guest::bench

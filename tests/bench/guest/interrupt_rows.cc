@@ -1,13 +1,13 @@
 // SPDX-License-Identifier: Apache-2.0
 #include <cstdint>
 
-#include "tests/bench/guest/counter.h"
-#include "tests/bench/guest/gic.h"
 #include "tests/bench/guest/interrupts.h"
 #include "tests/bench/guest/report.h"
 #include "tests/bench/guest/rows.h"
+#include "tests/guest/counter.h"
+#include "tests/guest/gic.h"
 
-namespace pyrene::bench {
+namespace pyrene::guest::bench {
 namespace {
 
 constexpr uint64_t kMicroseconds = 1'000'000;
@@ -73,4 +73,4 @@ void MeasureInterrupts() {
   MeasureTimer("vtimer_wfi20us_to_handler", "vtimer_wfi20us_to_resume", 20, SleepUntilHandled);
 }
 
-}  // namespace pyrene::bench
+}  // namespace pyrene::guest::bench

@@ -1,11 +1,11 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "tests/bench/guest/interrupts.h"
 
-#include "tests/bench/guest/counter.h"
-#include "tests/bench/guest/gic.h"
 #include "tests/bench/guest/report.h"
+#include "tests/guest/counter.h"
+#include "tests/guest/gic.h"
 
-namespace pyrene::bench {
+namespace pyrene::guest::bench {
 
 volatile Handled handled;
 
@@ -94,4 +94,4 @@ extern "C" void UnexpectedException(uint64_t) {
   Fail("unexpected exception, ESR", esr);
 }
 
-}  // namespace pyrene::bench
+}  // namespace pyrene::guest::bench

@@ -5,9 +5,9 @@
 
 #include <cstdint>
 
-#include "tests/bench/guest/hypercall.h"
+#include "tests/guest/hypercall.h"
 
-namespace pyrene::bench {
+namespace pyrene::guest::bench {
 
 inline constexpr uint32_t kSgi = 1;
 
@@ -30,4 +30,4 @@ xen::SharedInfo& SharedInfo();
 // Maps it, all ports masked.
 void MapSharedInfo();
 
-}  // namespace pyrene::bench
+}  // namespace pyrene::guest::bench

@@ -6,7 +6,7 @@
 #include "tests/bench/guest/report.h"
 #include "tests/bench/guest/rows.h"
 
-namespace pyrene::bench {
+namespace pyrene::guest::bench {
 
 extern "C" void GuestMain() {
   MapSharedInfo();
@@ -17,4 +17,4 @@ extern "C" void GuestMain() {
   Finish();
 }
 
-}  // namespace pyrene::bench
+}  // namespace pyrene::guest::bench

@@ -2,46 +2,19 @@
 #include "tests/bench/guest/report.h"
 
 #include "tests/bench/guest/console.h"
-#include "tests/bench/guest/counter.h"
-#include "tests/bench/guest/hypercall.h"
+#include "tests/guest/counter.h"
+#include "tests/guest/hypercall.h"
+#include "tests/guest/text.h"
 
-namespace pyrene::bench {
+namespace pyrene::guest::bench {
 namespace {
 
 constexpr uint32_t kPoweroff = 0;
 constexpr uint32_t kCrash = 3;
 
-// What has been said so far.
-class Text {
- public:
-  Text& operator<<(const char* text) {
-    while (*text != '\0') Put(*text++);
-    return *this;
-  }
-  Text& operator<<(uint64_t value) {
-    char digits[20];
-    unsigned count = 0;
-    do {
-      digits[count++] = static_cast<char>('0' + value % 10);
-      value /= 10;
-    } while (value != 0);
-    while (count != 0) Put(digits[--count]);
-    return *this;
-  }
-  void Write() const { WriteConsole(text_, length_); }
-
- private:
-  // Room for 40 lines of the longest name.
-  void Put(char c) {
-    if (length_ < sizeof(text_)) text_[length_++] = c;
-  }
-
-  char text_[2000];
-  uint64_t length_;
-};
-
-// Zeroed with .bss: there are no constructors to run.
-constinit Text text = {};
+// What has been said so far: room for 40 lines of the longest name. Zeroed with .bss: there are no
+// constructors to run.
+constinit Text<2000> text;
 
 [[noreturn]] void Shutdown(uint32_t reason) {
   Operate(xen::kSchedOp, xen::kSchedShutdown, reason);
@@ -61,14 +34,14 @@ void Report(const char* name, uint64_t ticks, uint64_t operations) {
 
 void Finish() {
   text << "BENCH end\n";
-  text.Write();
+  WriteConsole(text.data(), text.size());
   Shutdown(kPoweroff);
 }
 
 void Fail(const char* reason, uint64_t value) {
   text << "BENCH failed: " << reason << " (" << value << ")\n";
-  text.Write();
+  WriteConsole(text.data(), text.size());
   Shutdown(kCrash);
 }
 
-}  // namespace pyrene::bench
+}  // namespace pyrene::guest::bench

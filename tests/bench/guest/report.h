@@ -8,7 +8,7 @@
 
 #include <cstdint>
 
-namespace pyrene::bench {
+namespace pyrene::guest::bench {
 
 // Operations per row.
 inline constexpr uint64_t kRounds = 10000;
@@ -19,4 +19,4 @@ void Report(const char* name, uint64_t ticks, uint64_t operations = kRounds);
 // The guest ends as crashed.
 [[noreturn]] void Fail(const char* reason, uint64_t value = 0);
 
-}  // namespace pyrene::bench
+}  // namespace pyrene::guest::bench

@@ -5,7 +5,7 @@
 // the difference between two figures is the hypervisors'.
 #pragma once
 
-namespace pyrene::bench {
+namespace pyrene::guest::bench {
 
 // Without interrupts: calib_2_instr, empty_loop, page_*, hypercall_*, sched_yield,
 // psci_version_hvc, sysreg_*, gicd_*.
@@ -15,4 +15,4 @@ void MeasureInterrupts();
 // evtchn_*.
 void MeasureEvents();
 
-}  // namespace pyrene::bench
+}  // namespace pyrene::guest::bench

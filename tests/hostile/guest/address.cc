@@ -1,12 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "tests/hostile/guest/address.h"
 
-#include "services/vmm/xen_interface.h"
+#include "tests/guest/hypercall.h"
 
-namespace pyrene::hostile {
+namespace pyrene::guest::hostile {
 namespace {
-
-namespace xen = vmm::xen;
 
 constexpr uint64_t kPage = 4096;
 constexpr uint64_t kImageBegin = xen::kRam0Base;
@@ -68,4 +66,4 @@ uint64_t Number(Random& random) {
   }
 }
 
-}  // namespace pyrene::hostile
+}  // namespace pyrene::guest::hostile

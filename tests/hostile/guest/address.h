@@ -7,7 +7,7 @@
 
 #include "tests/hostile/guest/random.h"
 
-namespace pyrene::hostile {
+namespace pyrene::guest::hostile {
 
 // Memory that operations may fill and lose. The image lies below it, the progress record above.
 inline constexpr uint64_t kScratch = 0x42000000;
@@ -21,4 +21,4 @@ inline uint64_t Frame(Random& random) { return Address(random) >> 12; }
 // Any number: small, at a power of two, all ones, an address, or anything.
 uint64_t Number(Random& random);
 
-}  // namespace pyrene::hostile
+}  // namespace pyrene::guest::hostile

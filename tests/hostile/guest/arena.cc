@@ -1,15 +1,15 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "tests/hostile/guest/arena.h"
 
-#include "tests/bench/guest/gic.h"
+#include "tests/guest/gic.h"
 #include "tests/hostile/guest/address.h"
 
-namespace pyrene::hostile {
+namespace pyrene::guest::hostile {
 namespace {
 
-using bench::gic::At;
-using bench::gic::Distributor;
-using bench::gic::Interface;
+using gic::At;
+using gic::Distributor;
+using gic::Interface;
 
 constexpr uint32_t kLowestPriority = 0xf8;
 constexpr uint32_t kNop = 0xd503201f;
@@ -48,7 +48,7 @@ void StopWatch() {
   // At most one interrupt is active for each priority; a few more, if they kept coming.
   for (unsigned i = 0; i < 4; ++i) {
     const uint32_t iar = *At(Interface::kIar);
-    if ((iar & bench::gic::kIntidMask) >= 1020) break;
+    if ((iar & gic::kIntidMask) >= 1020) break;
     *At(Interface::kEoir) = iar;
   }
 }
@@ -70,4 +70,4 @@ void Execute(Random& random, const uint32_t* instructions, unsigned count, bool 
   if (watched) StopWatch();
 }
 
-}  // namespace pyrene::hostile
+}  // namespace pyrene::guest::hostile

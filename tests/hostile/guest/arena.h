@@ -9,7 +9,7 @@
 
 #include "tests/hostile/guest/random.h"
 
-namespace pyrene::hostile {
+namespace pyrene::guest::hostile {
 
 inline constexpr unsigned kMostInstructions = 8;
 
@@ -21,4 +21,4 @@ void Execute(Random& random, const uint32_t* instructions, unsigned count, bool 
 void StartWatch();
 void StopWatch();
 
-}  // namespace pyrene::hostile
+}  // namespace pyrene::guest::hostile

@@ -1,13 +1,11 @@
 // SPDX-License-Identifier: Apache-2.0
-#include "tests/bench/guest/hypercall.h"
+#include "tests/guest/hypercall.h"
 #include "tests/hostile/guest/address.h"
 #include "tests/hostile/guest/arena.h"
 #include "tests/hostile/guest/operations.h"
 
-namespace pyrene::hostile {
+namespace pyrene::guest::hostile {
 namespace {
-
-namespace xen = vmm::xen;
 
 constexpr uint32_t kHvc = 0xd4000002;
 constexpr uint32_t kSmc = 0xd4000003;
@@ -156,4 +154,4 @@ void FillScratch(Random& random) {
   for (unsigned i = 0; i < 4; ++i) at[i] = FrameOrNumber(random);
 }
 
-}  // namespace pyrene::hostile
+}  // namespace pyrene::guest::hostile

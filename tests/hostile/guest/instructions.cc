@@ -3,7 +3,7 @@
 #include "tests/hostile/guest/arena.h"
 #include "tests/hostile/guest/operations.h"
 
-namespace pyrene::hostile {
+namespace pyrene::guest::hostile {
 namespace {
 
 // Fields of instructions (Arm ARM C4).
@@ -116,4 +116,4 @@ void AnyTrap(Random& random) {
   One(random, base | Field(immediate, 5, 16));
 }
 
-}  // namespace pyrene::hostile
+}  // namespace pyrene::guest::hostile

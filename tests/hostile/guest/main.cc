@@ -9,7 +9,7 @@
 #include "tests/hostile/guest/operations.h"
 #include "tests/hostile/guest/progress.h"
 
-namespace pyrene::hostile {
+namespace pyrene::guest::hostile {
 namespace {
 
 constexpr uint64_t kReportEach = 5000;
@@ -36,4 +36,4 @@ extern "C" void GuestMain(const char* device_tree) {
   Finish(progress);
 }
 
-}  // namespace pyrene::hostile
+}  // namespace pyrene::guest::hostile

@@ -6,7 +6,7 @@
 
 #include "tests/hostile/guest/random.h"
 
-namespace pyrene::hostile {
+namespace pyrene::guest::hostile {
 
 // calls.cc
 void AnyHypercall(Random& random);  // any number, any argument
@@ -27,4 +27,4 @@ void AnyWait(Random& random);            // WFI, WFE and the like
 void AnyGarbage(Random& random);         // any words
 void AnyTrap(Random& random);            // SMC, HVC, SVC, BRK, HLT with any immediate
 
-}  // namespace pyrene::hostile
+}  // namespace pyrene::guest::hostile

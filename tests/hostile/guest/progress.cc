@@ -1,13 +1,12 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "tests/hostile/guest/progress.h"
 
-#include "tests/bench/guest/hypercall.h"
+#include "tests/guest/hypercall.h"
+#include "tests/guest/text.h"
 #include "tests/hostile/guest/address.h"
 
-namespace pyrene::hostile {
+namespace pyrene::guest::hostile {
 namespace {
-
-namespace xen = vmm::xen;
 
 constexpr uint64_t kMagic = 0x656c6974736f4821;
 constexpr uint64_t kTreeMost = 64 << 10;  // bytes of the device tree that are searched
@@ -37,35 +36,12 @@ uint64_t Word(const char* text, const char* key, uint64_t standard) {
   return standard;
 }
 
-class Line {
- public:
-  Line& operator<<(const char* text) {
-    while (*text != '\0') text_[length_++] = *text++;
-    return *this;
-  }
-  Line& operator<<(uint64_t value) {
-    char digits[20];
-    unsigned count = 0;
-    do {
-      digits[count++] = static_cast<char>('0' + value % 10);
-      value /= 10;
-    } while (value != 0);
-    while (count != 0) text_[length_++] = digits[--count];
-    return *this;
-  }
-  // Not by the PV console: its ring and its port are what operations attack.
-  void Write() { bench::Hypercall(xen::kConsoleIo, 0, length_, reinterpret_cast<uint64_t>(text_)); }
-
- private:
-  char text_[160];
-  uint64_t length_ = 0;
-};
-
+// Not by the PV console: its ring and its port are what operations attack.
 void Say(const char* what, const Progress& progress) {
-  Line line;
+  Text<160> line;
   line << "\nHOSTILE " << what << " seed " << progress.seed << " lives " << progress.lives
        << " ops " << progress.done << "\n";
-  line.Write();
+  Hypercall(xen::kConsoleIo, 0, line.size(), reinterpret_cast<uint64_t>(line.data()));
 }
 
 }  // namespace
@@ -95,4 +71,4 @@ void Finish(const Progress& progress) {
   for (;;) asm volatile("wfi");
 }
 
-}  // namespace pyrene::hostile
+}  // namespace pyrene::guest::hostile

@@ -6,7 +6,7 @@
 
 #include <cstdint>
 
-namespace pyrene::hostile {
+namespace pyrene::guest::hostile {
 
 struct Progress {
   uint64_t seed = 1;    // of this life
@@ -25,4 +25,4 @@ void Report(const Progress& progress);
 // "HOSTILE end ...", and the guest sleeps.
 [[noreturn]] void Finish(const Progress& progress);
 
-}  // namespace pyrene::hostile
+}  // namespace pyrene::guest::hostile

@@ -5,7 +5,7 @@
 
 #include <cstdint>
 
-namespace pyrene::hostile {
+namespace pyrene::guest::hostile {
 
 class Random {
  public:
@@ -24,4 +24,4 @@ class Random {
   uint64_t state_;
 };
 
-}  // namespace pyrene::hostile
+}  // namespace pyrene::guest::hostile

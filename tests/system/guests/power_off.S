@@ -2,19 +2,12 @@
 //
 // The shortest life of a guest: an arm64 Image header, and PSCI SYSTEM_OFF (Arm DEN0022, 5.10).
 
+#include "tests/guest/image_header.h"
+
 	.text
 	.global _start
 _start:
-	b	start			// code0
-	.long	0			// code1
-	.quad	0			// text_offset
-	.quad	4096			// image_size
-	.quad	0xa			// flags: little-endian, 4 KiB pages, anywhere in memory
-	.quad	0
-	.quad	0
-	.quad	0
-	.ascii	"ARM\x64"
-	.long	0
+	image_header start, 4096
 start:
 	mov	w0, #0x0008
 	movk	w0, #0x8400, lsl #16

@@ -1,52 +1,11 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// The hostile guest's Image header and first instructions, EL1's exception vectors, and the way into the arena
-// (arena.h) and out of it.
-
-	.section .text.head, "ax"
-	.global _start
-_start:
-	b	start			// code0
-	.long	0			// code1
-	.quad	0			// text_offset
-	.quad	image_bytes		// image_size, with .bss and the stack
-	.quad	0xa			// flags: little-endian, 4 KiB pages, anywhere in memory
-	.quad	0
-	.quad	0
-	.quad	0
-	.ascii	"ARM\x64"
-	.long	0
-
-	// Loaded where it is linked (tests/bench/guest/guest.ld). MMU off, all interrupts masked; x0: device tree.
-start:
-	mov	x20, x0
-	adrp	x1, bss_start
-	adrp	x2, image_end
-1:	stp	xzr, xzr, [x1]
-	stp	xzr, xzr, [x1, #16]
-	stp	xzr, xzr, [x1, #32]
-	stp	xzr, xzr, [x1, #48]
-	dmb	sy
-	dc	ivac, x1
-	add	x1, x1, #64
-	cmp	x1, x2
-	b.lo	1b
-	adrp	x1, stack_top
-	mov	sp, x1
-	adrp	x1, vectors
-	add	x1, x1, :lo12:vectors
-	msr	vbar_el1, x1
-	mov	x29, xzr
-	mov	x30, xzr
-	bl	TurnMmuOn
-	mov	x0, x20
-	bl	GuestMain
-2:	wfi
-	b	2b
+// EL1's exception vectors, and the way into the arena (arena.h) and out of it.
 
 	// Each exception is a way out of the arena; elsewhere the guest makes none.
 	.section .text.vectors, "ax"
 	.balign 0x800
+	.global vectors
 vectors:
 	.rept	16
 	.balign	0x80

@@ -7,7 +7,7 @@
 
 #include "services/vmm/xen_interface.h"
 
-namespace pyrene::bench::gic {
+namespace pyrene::guest::gic {
 
 enum class Distributor : uint64_t {
   kCtlr = 0x000,
@@ -38,4 +38,4 @@ inline volatile uint32_t* At(Interface r) {
 // To the own CPU: target list filter 2.
 inline void SendSgiToSelf(uint32_t sgi) { *At(Distributor::kSgir) = 2u << 24 | sgi; }
 
-}  // namespace pyrene::bench::gic
+}  // namespace pyrene::guest::gic

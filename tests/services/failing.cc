@@ -1,9 +1,12 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// A service that answers its heartbeats for a while, and then computes for ever.
+// A service that answers its heartbeats for a while, and then, as its argument says, hangs, faults
+// or exits.
+#include <cstdint>
 #include <cstdlib>
-#include <utility>
+#include <string_view>
 
+#include "absl/strings/str_cat.h"
 #include "runtime/clock.h"
 #include "runtime/event_loop.h"
 #include "runtime/log.h"
@@ -14,8 +17,9 @@ namespace pyrene {
 namespace {
 
 constexpr uint64_t kGoodFor = 3 * runtime::kSecond;
+constexpr uintptr_t kNowhere = 0x7000000123;
 
-absl::Status Run() {
+absl::Status Serve() {
   const NamedCapability* const events = runtime::FindNamed("events");
   if (events == nullptr) return absl::NotFoundError("no capability events");
   runtime::EventLoop loop(runtime::Notification::Adopt(events->cap));
@@ -30,14 +34,26 @@ absl::Status Run() {
   while (runtime::MonotonicNow() < until) {
     if (absl::Status s = loop.RunOnce(until); !s.ok()) return s;
   }
-  runtime::LogInfo("hangs now");
-  for (volatile uint64_t turns = 0;;) turns = turns + 1;
+  return absl::OkStatus();
 }
 
 }  // namespace
+
+// In no anonymous namespace: a log line names it.
+[[gnu::noinline]] void ReadNowhere() {
+  static_cast<void>(*reinterpret_cast<const volatile uint8_t*>(kNowhere));
+}
+
 }  // namespace pyrene
 
-int main() {
-  pyrene::runtime::LogError(pyrene::Run().message());
-  return EXIT_FAILURE;
+int main(int count, char** arguments) {
+  const std::string_view end = count == 2 ? arguments[1] : "";
+  const absl::Status status = pyrene::Serve();
+  if (!status.ok()) pyrene::runtime::LogError(status.message());
+  pyrene::runtime::LogInfo("ends now: ", std::string(end));
+  if (end == "faults") pyrene::ReadNowhere();
+  if (end == "hangs") {
+    for (volatile uint64_t turns = 0;;) turns = turns + 1;
+  }
+  return 7;
 }

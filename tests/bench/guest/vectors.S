@@ -1,49 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// The measuring guest's arm64 Image header, its first instructions, and EL1's exception vectors.
-
-	.section .text.head, "ax"
-	.global _start
-_start:
-	b	start			// code0
-	.long	0			// code1
-	.quad	0			// text_offset
-	.quad	image_bytes		// image_size, with .bss and the stack
-	.quad	0xa			// flags: little-endian, 4 KiB pages, anywhere in memory
-	.quad	0
-	.quad	0
-	.quad	0
-	.ascii	"ARM\x64"
-	.long	0
-
-	// Loaded where it is linked (guest.ld). MMU off, all interrupts masked. What is written now goes past the caches, which may
-	// hold older contents of these lines.
-	// GuestMain gets what the boot protocol leaves in x0: the device tree.
-start:
-	mov	x19, x0
-	adrp	x1, bss_start
-	adrp	x2, image_end
-1:	stp	xzr, xzr, [x1]
-	stp	xzr, xzr, [x1, #16]
-	stp	xzr, xzr, [x1, #32]
-	stp	xzr, xzr, [x1, #48]
-	dmb	sy
-	dc	ivac, x1
-	add	x1, x1, #64
-	cmp	x1, x2
-	b.lo	1b
-	adrp	x1, stack_top
-	mov	sp, x1
-	adrp	x1, vectors
-	add	x1, x1, :lo12:vectors
-	msr	vbar_el1, x1
-	mov	x29, xzr
-	mov	x30, xzr
-	bl	TurnMmuOn
-	mov	x0, x19
-	bl	GuestMain
-2:	wfi
-	b	2b
+// The measuring guest's exception vectors.
 
 .macro unexpected kind
 	.balign 0x80
@@ -53,6 +10,7 @@ start:
 
 	.section .text.vectors, "ax"
 	.balign 0x800
+	.global vectors
 vectors:
 	unexpected 0			// current EL, SP_EL0
 	unexpected 1

@@ -5,7 +5,7 @@
 
 #include "services/vmm/xen_interface.h"
 
-namespace pyrene::bench {
+namespace pyrene::guest {
 namespace {
 
 constexpr uint64_t kGiB = uint64_t{1} << 30;
@@ -58,4 +58,4 @@ extern "C" void TurnMmuOn() {
       : "memory");
 }
 
-}  // namespace pyrene::bench
+}  // namespace pyrene::guest

@@ -7,7 +7,7 @@
 
 #include <cstdint>
 
-namespace pyrene::bench {
+namespace pyrene::guest {
 
 inline uint64_t Counter() {
   uint64_t ticks;
@@ -21,4 +21,4 @@ inline uint64_t CounterFrequency() {
   return hz;
 }
 
-}  // namespace pyrene::bench
+}  // namespace pyrene::guest

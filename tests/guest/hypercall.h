@@ -8,7 +8,7 @@
 
 #include "services/vmm/xen_interface.h"
 
-namespace pyrene::bench {
+namespace pyrene::guest {
 
 namespace xen = vmm::xen;
 
@@ -30,4 +30,4 @@ inline int64_t Operate(xen::Hypercall number, uint64_t operation, T& argument) {
   return Hypercall(number, operation, reinterpret_cast<uint64_t>(&argument));
 }
 
-}  // namespace pyrene::bench
+}  // namespace pyrene::guest
