@@ -1,23 +1,22 @@
 // SPDX-License-Identifier: Apache-2.0
 //
 // What services pay for talking to each other on one CPU: a root service that makes two domains and
-// measures between threads of them. Lines "BENCH name value" as of the measuring guest, with the
-// physical counter: under QEMU's -icount shift=0 a nanosecond is an instruction.
+// measures between threads of them; and what system calls cost (system_call_rows.cc).
 #include <cstdint>
 #include <cstdio>
+#include <utility>
 
 #include "kernel/abi/boot_info.h"
 #include "runtime/kernel/cap_allocator.h"
 #include "runtime/kernel/port_call.h"
 #include "runtime/kernel/syscall.h"
+#include "tests/bench/root.h"
 #include "tests/kernel/program.h"
 #include "tests/kernel/uart.h"
 
 namespace pyrene::bench {
 namespace {
 
-constexpr uint64_t kRounds = 10000;
-constexpr uint64_t kPage = 4096;
 constexpr uint64_t kQuotaPages = 32;
 constexpr uint8_t kSenderPriority = 10;
 constexpr uint8_t kReceiverPriority = 20;  // runs at once when it is woken
@@ -34,30 +33,6 @@ struct Shared {
   uint64_t sent;     // when the signal was sent
   uint64_t elapsed;  // ticks of all rounds
 };
-
-const BootInfo& Boot() { return *reinterpret_cast<const BootInfo*>(kStartInfoAddress); }
-
-void Check(Status status, const char* what) {
-  if (status == Status::kOk) return;
-  printf("BENCH failed: %s (%ld)\n", what, static_cast<long>(status));
-  fflush(stdout);
-  sys::ThreadExit(1);
-}
-
-CapIndex Ram(uint64_t pages) {
-  static uint64_t taken;
-  for (uint32_t i = 0; i < Boot().memories; ++i) {
-    const BootMemory& memory = Boot().memory[i];
-    if (memory.type != static_cast<uint32_t>(MemoryType::kRam) || memory.pages < taken + pages)
-      continue;
-    const CapIndex cap = runtime::Caps().Allocate();
-    Check(sys::MemoryDerive(cap, memory.cap, taken, pages, rights::kAll), "memory");
-    taken += pages;
-    return cap;
-  }
-  Check(Status::kNoMemory, "memory");
-  return kNullCap;
-}
 
 // A domain with the program's code, the shared page, and a stack behind it.
 CapIndex NewDomain(CapIndex shared) {
@@ -137,9 +112,7 @@ void Measure(const char* name, void (*receiver)(Shared*), void (*sender)(Shared*
     StartThread(domain, function, priority);
   }
   Check(sys::NotificationWait(done, 1, kNoDeadline).status, "wait");
-  const double ns = static_cast<double>(shared->elapsed) * 1e9 /
-                    static_cast<double>(Boot().counter_frequency) / kRounds;
-  printf("BENCH %s %.2f\n", name, ns);
+  Report(name, shared->elapsed);
   Check(sys::DomainUnmap(kSelfDomainCap, kAddress, 1), "shared page");
 }
 
@@ -151,6 +124,7 @@ int main() {
   if (!pyrene::kernel_test::MapUart() || !pyrene::kernel_test::OpenProgram()) return 1;
   Measure("port_call_reply", Answer, Call);
   Measure("notification_wake", Wait, Signal);
+  MeasureSystemCalls();
   printf("BENCH end\n");
   fflush(stdout);
   return 0;

@@ -3,7 +3,7 @@
 // The first instructions of a guest without an operating system: its memory as C++ expects it, the MMU on (mmu.cc), and
 // GuestMain(device tree), which does not return. The guest brings `vectors`, EL1's exception vectors.
 
-#include "tests/guest/image_header.h"
+#include "tests/guest/image_header.S"
 
 	.section .text.head, "ax"
 	.global _start

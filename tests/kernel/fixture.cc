@@ -133,6 +133,19 @@ CapIndex KernelTest::NewDomain(uint64_t quota_pages) {
   return cap;
 }
 
+void KernelTest::CostsNothing(uint64_t rounds, const std::function<void(uint64_t)>& life) {
+  life(0);
+  TearDown();
+  const auto before = sys::DomainAccount(kSelfDomainCap);
+  for (uint64_t i = 0; i < rounds && !HasFatalFailure(); ++i) {
+    life(i);
+    TearDown();
+  }
+  const auto after = sys::DomainAccount(kSelfDomainCap);
+  EXPECT_EQ(after.used_pages, before.used_pages);
+  EXPECT_EQ(after.quota_pages, before.quota_pages);
+}
+
 uint64_t UsedPages() { return sys::DomainAccount(kSelfDomainCap).used_pages; }
 
 }  // namespace pyrene::kernel_test

@@ -228,16 +228,7 @@ TEST_F(RaceTest, DestroyWhileRunning) {
     if (i % 16 == 0) Sleep(1000);
     ASSERT_EQ(*counter, after) << "it still runs";
   };
-  life(0);
-  TearDown();
-  const auto before = sys::DomainAccount(kSelfDomainCap);
-  for (uint64_t i = 0; i < rounds && !HasFatalFailure(); ++i) {
-    life(i);
-    TearDown();
-  }
-  const auto after = sys::DomainAccount(kSelfDomainCap);
-  EXPECT_EQ(after.used_pages, before.used_pages);
-  EXPECT_EQ(after.quota_pages, before.quota_pages);
+  CostsNothing(rounds, life);
 }
 
 TEST_F(RaceTest, StopAndStartWhileItBlocks) {

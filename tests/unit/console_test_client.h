@@ -11,13 +11,11 @@
 #include <vector>
 
 #include "absl/status/status.h"
-#include "proto/connect.h"
 #include "services/console/console_service.h"
+#include "tests/unit/channel_memory.h"
 #include "tests/unit/console_test_util.h"
 
 namespace pyrene::console {
-
-inline constexpr uint32_t kRingBytes = 16384;
 
 // A channel as init makes it, and its client's end, as xl and VMMs have it.
 class Client {
@@ -29,25 +27,22 @@ class Client {
     uint64_t number = 0;  // attached, detached, log
   };
 
-  Client() {
-    EXPECT_TRUE(proto::FormatChannel(memory_.data(), memory_.size(), kSchema, kRingBytes).ok());
-    Restart();
-  }
+  Client() { Restart(); }
   // This end's next life. Init starts the epoch.
   void Restart() {
-    channel_ = Open(proto::Side::kClient, console_bell_);
+    channel_ = memory_.Open(proto::Side::kClient, console_bell_);
     events_.clear();
   }
-  void StartEpoch(uint32_t epoch) { proto::StartEpoch(memory_.data(), epoch); }
+  void StartEpoch(uint32_t epoch) { memory_.StartEpoch(epoch); }
 
-  std::unique_ptr<proto::Channel> OpenServer() { return Open(proto::Side::kServer, bell_); }
+  std::unique_ptr<proto::Channel> OpenServer() { return memory_.Open(proto::Side::kServer, bell_); }
   init::Offer Offer(const std::string& name, uint16_t domid) {
     return {name,
             "vmm",
             domid,
             kSchema,
             true,
-            *runtime::host::CopyHandle(handle_.get(), 0),
+            *runtime::host::CopyHandle(memory_.handle(), 0),
             *runtime::host::CopyHandle(bell_.handle(), 1),
             16};
   }
@@ -119,15 +114,8 @@ class Client {
   static capnp::Data::Reader Bytes(const std::string& text) {
     return {reinterpret_cast<const kj::byte*>(text.data()), text.size()};
   }
-  std::unique_ptr<proto::Channel> Open(proto::Side side, const runtime::Notification& peer) {
-    return std::make_unique<proto::Channel>(
-        "test", *runtime::Memory::Map(handle_.get(), runtime::Access::kReadWrite),
-        runtime::Notification::Adopt(peer.SignalHandle(1)->Release()), side, kSchema);
-  }
 
-  runtime::OwnedHandle handle_{*runtime::host::CreateObject(
-      runtime::host::Kind::kMemory, proto::ChannelPage::kBytes + 2 * kRingBytes)};
-  runtime::Memory memory_ = *runtime::Memory::Map(handle_.get(), runtime::Access::kReadWrite);
+  proto::ChannelMemory memory_{kSchema};
   runtime::Notification bell_ = *runtime::Notification::Create();
   runtime::Notification console_bell_ = *runtime::Notification::Create();
   std::unique_ptr<proto::Channel> channel_;

@@ -10,9 +10,8 @@
 #include <vector>
 
 #include "absl/strings/str_cat.h"
-#include "proto/connect.h"
-#include "runtime/host/objects.h"
 #include "services/xenstore/service/message_link.h"
+#include "tests/unit/channel_memory.h"
 #include "tests/unit/xenstore_test_util.h"
 
 namespace pyrene::xenstore {
@@ -23,21 +22,20 @@ using proto::XenstoreRequest;
 using ::testing::ElementsAre;
 using ::testing::IsEmpty;
 
-constexpr uint32_t kRingBytes = 16384;
 constexpr uint64_t kSchema = proto::SchemaId<XenstoreRequest>();
 
 // One service with its link.
 class Peer {
  public:
   Peer(Server& server, DomId guest) {
-    EXPECT_TRUE(proto::FormatChannel(memory_.data(), memory_.size(), kSchema, kRingBytes).ok());
-    channel_ = Open(proto::Side::kClient);
-    link_ = std::make_unique<MessageLink>(server, std::move(*Open(proto::Side::kServer)), guest);
+    channel_ = memory_.Open(proto::Side::kClient, bell_);
+    link_ = std::make_unique<MessageLink>(
+        server, std::move(*memory_.Open(proto::Side::kServer, bell_)), guest);
     Restart();
   }
   // Init starts an epoch for each new life.
   void Restart() {
-    proto::StartEpoch(memory_.data(), ++epoch_);
+    memory_.StartEpoch(++epoch_);
     channel_->Update();
     while (link_->Serve()) {
     }
@@ -99,15 +97,7 @@ class Peer {
   }
 
  private:
-  std::unique_ptr<proto::Channel> Open(proto::Side side) {
-    return std::make_unique<proto::Channel>(
-        "test", *runtime::Memory::Map(handle_.get(), runtime::Access::kReadWrite),
-        runtime::Notification::Adopt(bell_.SignalHandle(1)->Release()), side, kSchema);
-  }
-
-  runtime::OwnedHandle handle_{*runtime::host::CreateObject(
-      runtime::host::Kind::kMemory, proto::ChannelPage::kBytes + 2 * kRingBytes)};
-  runtime::Memory memory_ = *runtime::Memory::Map(handle_.get(), runtime::Access::kReadWrite);
+  proto::ChannelMemory memory_{kSchema};
   runtime::Notification bell_ = *runtime::Notification::Create();
   std::unique_ptr<proto::Channel> channel_;
   std::unique_ptr<MessageLink> link_;

@@ -2,7 +2,7 @@
 //
 // The shortest life of a guest: an arm64 Image header, and PSCI SYSTEM_OFF (Arm DEN0022, 5.10).
 
-#include "tests/guest/image_header.h"
+#include "tests/guest/image_header.S"
 
 	.text
 	.global _start
