@@ -14,6 +14,7 @@
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_format.h"
 #include "proto/connect.h"
+#include "proto/domids.h"
 #include "proto/guest.capnp.h"
 #include "proto/vmm.capnp.h"
 #include "runtime/clock.h"
@@ -32,7 +33,6 @@ namespace {
 
 constexpr unsigned kBatch = 16;
 constexpr uint64_t kConsoleTakesWithin = 100 * runtime::kMillisecond;
-constexpr uint32_t kConsoleDomid = 0x7fee;
 constexpr uint32_t kXenstoreDomid = 0x7fef;
 
 OnAction FromMessage(proto::Action action) { return static_cast<OnAction>(action); }
@@ -134,7 +134,7 @@ absl::Status Main::Start() {
     });
   };
   if (absl::Status s =
-          ring("pv.console.peer", kConsoleDomid, [](Domain& d) { return d.console_port(); });
+          ring("pv.console.peer", proto::kConsoleDomid, [](Domain& d) { return d.console_port(); });
       !s.ok())
     return s;
   if (absl::Status s =
@@ -341,7 +341,7 @@ absl::Status Main::StartGuest(proto::Start::Reader start) {
   tree_.store_gfn = xen::kXenstoreRing >> xen::kPageShift;
   tree_.console_port = guest_->domain()->console_port();
   tree_.console_gfn = xen::kConsoleRing >> xen::kPageShift;
-  tree_.console_backend = kConsoleDomid;
+  tree_.console_backend = proto::kConsoleDomid;
   WriteTree();
   return absl::OkStatus();
 }
@@ -356,7 +356,7 @@ void Main::WriteTree() {
                     true});
   StoreClient::Steps inside;
   for (const std::string& path :
-       xl::GuestRemovalPaths(tree_.domid, tree_.config.uuid, {{kConsoleDomid, "console"}}))
+       xl::GuestRemovalPaths(tree_.domid, tree_.config.uuid, {{proto::kConsoleDomid, "console"}}))
     before.push_back(StoreClient::Remove(path));
   const auto add = [&inside](const std::vector<xl::XenstoreNode>& nodes) {
     for (const xl::XenstoreNode& node : nodes) {

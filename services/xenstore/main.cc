@@ -27,7 +27,6 @@
 namespace pyrene::xenstore {
 namespace {
 
-constexpr DomId kSelf = 0x7fe2;            // no guest has it
 constexpr uint32_t kRequestsInARound = 8;  // of one guest, before the others have their turn
 
 // A guest's ring as it was offered, and its server while the guest is introduced.
@@ -99,9 +98,9 @@ absl::Status Service::Start() {
 // What guests' trees hang from.
 absl::Status Service::MakeBaseNodes() {
   std::vector<xl::XenstoreNode> nodes = xl::BaseNodes();
-  for (xl::XenstoreNode& node : xl::BackendHomeNodes(kConsoleDomid)) nodes.push_back(node);
+  for (xl::XenstoreNode& node : xl::BackendHomeNodes(proto::kConsoleDomid)) nodes.push_back(node);
   nodes.push_back({std::string(kConsoleBackend), "", nodes.back().permissions});
-  const ConnectionId self = server_.OpenService({kSelf, true});
+  const ConnectionId self = server_.OpenService({proto::kXenstoreItself, true});
   for (const xl::XenstoreNode& node : nodes) {
     const std::string path = node.path + '\0';
     std::string permissions;
@@ -182,7 +181,7 @@ void Service::Release(DomId domid) { static_cast<void>(server_.Release(domid)); 
 
 // Those that are not there are none the less gone.
 void Service::Remove(const std::vector<std::string>& trees) {
-  const ConnectionId self = server_.OpenService({kSelf, true});
+  const ConnectionId self = server_.OpenService({proto::kXenstoreItself, true});
   for (const std::string& tree : trees) {
     static_cast<void>(
         server_.HandleRequest(self, static_cast<uint32_t>(MessageType::kRm), 0, tree + '\0'));

@@ -6,6 +6,7 @@
 #include <utility>
 
 #include "absl/strings/str_cat.h"
+#include "proto/domids.h"
 #include "runtime/clock.h"
 #include "runtime/kernel/cap_allocator.h"
 #include "runtime/kernel/personality/personality.h"
@@ -146,8 +147,8 @@ absl::Status Guest::SetUp(GuestSetup setup) {
   config.domid = setup_.domid;
   config.vcpus = setup_.vcpus;
   std::copy(std::begin(setup_.uuid), std::end(setup_.uuid), config.uuid);
-  config.console_domid = 0x7fee;
-  config.xenstore_domid = 0x7fef;
+  config.console_domid = proto::kConsoleDomid;
+  config.xenstore_domid = proto::kXenstoreDomid;
   config.console = {0, 0};
   config.xenstore = {1, 0};
   config.counter_frequency = sys::TickFrequency();

@@ -11,9 +11,6 @@ namespace {
 
 constexpr unsigned kBatch = 32;
 constexpr std::string_view kOk{"OK\0", 3};
-// Connections of services have numbers that no guest has.
-constexpr DomId kToolstack = 0x7fe0;
-constexpr DomId kVmm = 0x7fe1;
 std::string Terminated(capnp::Text::Reader text) {
   std::string result(text.begin(), text.size());
   result.push_back('\0');
@@ -201,7 +198,8 @@ bool MessageLink::Serve() {
     // A new life of the client: what the old one had set up is gone.
     epoch_ = channel_.epoch();
     if (connection_ != kNoConnection) server_.CloseService(connection_);
-    connection_ = server_.OpenService({vmm_.has_value() ? kVmm : kToolstack, true});
+    connection_ = server_.OpenService(
+        {vmm_.has_value() ? proto::kVmmConnection : proto::kToolstackConnection, true});
     if (vmm_.has_value()) vmm_->ConnectionEnded();
     out_.clear();
   }

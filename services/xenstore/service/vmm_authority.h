@@ -12,12 +12,13 @@
 #include <string_view>
 #include <vector>
 
+#include "proto/domids.h"
 #include "services/xenstore/wire.h"
 
 namespace pyrene::xenstore {
 
-// The console service's domid as a back-end, and where its directories lie.
-inline constexpr DomId kConsoleDomid = 0x7fee;
+// Where console's directories for its guests lie.
+static_assert(proto::kConsoleDomid == 32750);
 inline constexpr char kConsoleBackend[] = "/local/domain/32750/backend/console";
 
 class VmmAuthority {
