@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// Stage 1: addresses are guest-physical addresses, memory is cached. Called by head.S.
+// Stage 1: addresses are guest-physical addresses, memory is cached. Called by start.S.
 #include <cstdint>
 
 #include "services/vmm/xen_interface.h"
@@ -29,6 +29,8 @@ alignas(4096) uint64_t first_gib[kEntries];
 
 }  // namespace
 
+extern "C" void SwitchMmuOn();
+
 extern "C" void TurnMmuOn() {
   // The first GiB holds devices, and the pages shared with the console's back-end.
   for (uint64_t i = 0; i < kEntries; ++i) {
@@ -44,6 +46,11 @@ extern "C" void TurnMmuOn() {
     asm volatile("dc ivac, %0" ::"r"(reinterpret_cast<uint64_t>(level1) + i) : "memory");
     asm volatile("dc ivac, %0" ::"r"(reinterpret_cast<uint64_t>(first_gib) + i) : "memory");
   }
+  SwitchMmuOn();
+}
+
+// On a CPU that comes later, too: the tables are there.
+extern "C" void SwitchMmuOn() {
   asm volatile(
       "dsb sy\n\t"
       "msr mair_el1, %0\n\t"

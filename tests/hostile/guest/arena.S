@@ -14,11 +14,19 @@ vectors:
 	.endr
 
 	.section .text
+// The calling vCPU's part of `saved` into x2.
+	.macro own_part, scratch
+	mrs	\scratch, mpidr_el1
+	and	\scratch, \scratch, #7
+	adrp	x2, saved
+	add	x2, x2, :lo12:saved
+	add	x2, x2, \scratch, lsl #7
+	.endm
+
 // uint64_t EnterArena(const uint64_t registers[31], const void* code): registers[30] is not used, x30 is the code's address.
 	.global EnterArena
 EnterArena:
-	adrp	x2, saved
-	add	x2, x2, :lo12:saved
+	own_part x3
 	stp	x19, x20, [x2]
 	stp	x21, x22, [x2, #16]
 	stp	x23, x24, [x2, #32]
@@ -56,11 +64,13 @@ LeaveArena:
 	mov	x0, xzr
 	b	restore
 LeaveByException:
+	mrs	x0, mpidr_el1
+	tst	x0, #7
+	b.eq	WardenFails	// it is never in the arena: its memory has been attacked
 	mov	x0, #1
 restore:
 	msr	spsel, #1
-	adrp	x2, saved
-	add	x2, x2, :lo12:saved
+	own_part x3
 	ldr	x3, [x2, #96]
 	mov	sp, x3
 	ldp	x19, x20, [x2]
@@ -74,4 +84,4 @@ restore:
 
 	.section .bss
 	.balign	16
-saved:	.skip	112
+saved:	.skip	128 * 8

@@ -2,7 +2,9 @@
 #include "tests/hostile/guest/arena.h"
 
 #include "tests/guest/gic.h"
+#include "tests/guest/psci.h"
 #include "tests/hostile/guest/address.h"
+#include "tests/hostile/guest/vcpus.h"
 
 namespace pyrene::guest::hostile {
 namespace {
@@ -16,7 +18,10 @@ constexpr uint32_t kNop = 0xd503201f;
 constexpr uint32_t kBranch = 0x14000000;
 constexpr uint64_t kWatchTicks = 62'500;  // 1 ms at 62.5 MHz
 
-alignas(64) uint32_t arena[kMostInstructions + 1];
+struct alignas(64) Arena {
+  uint32_t code[kMostInstructions + 1];
+};
+Arena arenas[kVcpus];  // one for each vCPU
 
 extern "C" uint64_t EnterArena(const uint64_t* registers, const void* code);
 extern "C" void LeaveArena();
@@ -56,6 +61,7 @@ void StopWatch() {
 void Execute(Random& random, const uint32_t* instructions, unsigned count, bool watched) {
   uint64_t registers[31];
   for (uint64_t& value : registers) value = Number(random);
+  auto& arena = arenas[psci::ThisVcpu() % kVcpus].code;
   for (unsigned i = 0; i < kMostInstructions; ++i) arena[i] = i < count ? instructions[i] : kNop;
   const int64_t offset =
       reinterpret_cast<int64_t>(&LeaveArena) - reinterpret_cast<int64_t>(&arena[kMostInstructions]);

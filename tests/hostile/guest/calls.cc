@@ -13,6 +13,7 @@ constexpr uint32_t kSuspend = 2, kCrash = 3;  // reasons of SCHEDOP_shutdown
 constexpr uint64_t kScratchPages = kScratchBytes / 4096;
 // An operation that ends the guest is to be rare: each new life costs more than the operations do.
 constexpr uint64_t kDeathIsOneIn = 40;
+constexpr uint64_t kOffIsOneIn = 4;
 
 uint64_t Answer(uint64_t number, uint64_t a0, uint64_t a1, uint64_t a2 = 0, uint64_t a3 = 0,
                 uint64_t a4 = 0) {
@@ -138,7 +139,8 @@ void AnyPsciCall(Random& random) {
   uint32_t function = static_cast<uint32_t>(random.Below(24));
   const bool death = function == kSystemOff || function == kSystemReset || function == kReset2;
   if (death && !random.OneIn(kDeathIsOneIn)) function = 0;
-  if (function == kCpuOff) function = 0;  // with one CPU nobody would go on
+  if (function == kCpuOff && !random.OneIn(kOffIsOneIn))
+    function = 0;  // the warden starts it again
   const uint32_t number = (random.OneIn(3) ? 0x84000000 : 0xc4000000) + function;
   const uint32_t words[] = {0x52800000 | (number & 0xffff) << 5,  // mov w0, #low
                             0x72a00000 | (number >> 16) << 5,     // movk w0, #high, lsl #16
