@@ -10,6 +10,7 @@
 #include "kernel/sched/cpu.h"
 #include "kernel/sched/eviction.h"
 #include "kernel/sched/fp_switch.h"
+#include "kernel/sched/quiesce.h"
 #include "kernel/sched/scheduler.h"
 
 namespace pyrene {
@@ -90,7 +91,13 @@ void Thread::Stop(ThreadState state) {
     if (stopped && waiting_on_ == nullptr && port == nullptr && (!for_good || serving == nullptr))
       break;
   }
-  if (for_good) EndRun();
+  if (for_good) {
+    EndRun();
+  } else {
+    // A CPU that has just ended its wait may be about to wake it: if it were started, and waited
+    // for something else by then, that would be taken for the wake-up.
+    Quiesce();
+  }
 }
 
 bool Thread::EndRun() {
@@ -114,10 +121,7 @@ void Thread::SetParameters(ThreadParameters parameters) {
   bool was_ready = false;
   while (!Scheduler::Change(*this, parameters)) {
     // It moves to another CPU, and this one is not done with it.
-    if (state_ == ThreadState::kReady) {
-      was_ready = true;
-      Scheduler::Retire(*this, ThreadState::kStopped);
-    }
+    was_ready |= Scheduler::Hold(*this);
     Cpu& home = cpus[cpu()];
     if (&home == &ThisCpu()) {
       if (home.current == this) {
@@ -159,7 +163,7 @@ void Thread::AddCpuTime(uint64_t ticks) {
 }
 
 void Thread::TimedOut() {
-  if (throttled_) return cpus[cpu()].scheduler.Unthrottle(*this);
+  if (throttled_) return Scheduler::Unthrottle(*this);
   Notification* notification = __atomic_load_n(&waiting_on_, __ATOMIC_ACQUIRE);
   if (notification != nullptr) {
     notification->CancelWait(*this, Status::kTimeout);

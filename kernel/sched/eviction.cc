@@ -11,6 +11,9 @@ namespace pyrene {
 namespace {
 
 void LetGo(Cpu& cpu, Thread& thread) {
+  // It runs a guest after all, if it has been woken meanwhile: SP_EL0 and TPIDR_EL0 are the
+  // guest's.
+  if (cpu.el0 == &thread && cpu.guest_regime) cpu.loaded->Pause(cpu);
   if (cpu.el0 == &thread) {
     thread.sp_el0 = PYRENE_READ_SYSREG(sp_el0);
     thread.tpidr_el0 = PYRENE_READ_SYSREG(tpidr_el0);

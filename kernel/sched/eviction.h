@@ -8,8 +8,8 @@ namespace pyrene {
 struct Cpu;
 class Thread;
 
-// The thread does not run. Its SP_EL0, TPIDR_EL0 and FP registers are in its object when this
-// returns. Structure lock.
+// Its SP_EL0, TPIDR_EL0 and FP registers are in its object when this returns, unless it has been
+// woken and runs again. Structure lock.
 void EvictThread(Thread& thread);
 // What other CPUs want of this one. Also called by whoever waits for another CPU, which may be
 // waiting for him.

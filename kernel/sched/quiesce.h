@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// Waiting until no other CPU can hold a reference from a capability lookup.
+// Waiting until no other CPU can hold a reference from a capability lookup, or a wake-up it has
+// begun.
 #pragma once
 
 namespace pyrene {

@@ -32,11 +32,20 @@ bool Scheduler::Throttle(Thread& thread) {
 }
 
 void Scheduler::Unthrottle(Thread& thread) {
-  LockGuard guard(lock_);
-  if (!thread.throttled_) return;
-  thread.throttled_ = false;
-  Enqueue(thread, false);
-  wanted_ = true;
+  Scheduler& self = LockHome(thread);  // another CPU may have moved it since its timeout
+  const bool throttled = thread.throttled_;
+  if (throttled) {
+    thread.throttled_ = false;
+    self.Enqueue(thread, false);
+  }
+  const uint32_t home = thread.cpu();
+  self.lock_.Unlock();
+  if (!throttled) return;
+  if (&self == &ThisCpu().scheduler) {
+    self.wanted_ = true;
+  } else {
+    Poke(home);
+  }
 }
 
 void Scheduler::Enqueue(Thread& thread, bool front) {
@@ -147,13 +156,25 @@ void Scheduler::Wake(Thread& thread) { MakeReady(thread, ThreadState::kBlocked);
 
 void Scheduler::Start(Thread& thread) { MakeReady(thread, ThreadState::kStopped); }
 
-void Scheduler::Retire(Thread& thread, ThreadState state) {
-  Scheduler& self = LockHome(thread);
-  if (List<Thread, ReadyTag>::Linked(&thread)) self.Dequeue(thread);
-  self.timeouts_.Remove(&thread);
+void Scheduler::Withdraw(Thread& thread, ThreadState state) {
+  if (List<Thread, ReadyTag>::Linked(&thread)) Dequeue(thread);
+  timeouts_.Remove(&thread);
   thread.throttled_ = false;
   thread.state_ = state;
+}
+
+void Scheduler::Retire(Thread& thread, ThreadState state) {
+  Scheduler& self = LockHome(thread);
+  self.Withdraw(thread, state);
   self.lock_.Unlock();
+}
+
+bool Scheduler::Hold(Thread& thread) {
+  Scheduler& self = LockHome(thread);
+  const bool ready = thread.state_ == ThreadState::kReady;
+  if (ready) self.Withdraw(thread, ThreadState::kStopped);
+  self.lock_.Unlock();
+  return ready;
 }
 
 bool Scheduler::Change(Thread& thread, ThreadParameters parameters) {

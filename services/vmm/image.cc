@@ -81,7 +81,7 @@ absl::StatusOr<ImageHeader> ReadImageHeader(std::span<const uint8_t> start, uint
         "kernel is older than Linux 3.17: its header has no image size");
   }
   if (header.image_size > kMaxImage || header.text_offset >= kBlock) {
-    return absl::InvalidArgumentError(absl::StrCat("kernel's header is damaged: image size ",
+    return absl::InvalidArgumentError(absl::StrCat("kernel has a damaged header: image size ",
                                                    header.image_size, ", text offset ",
                                                    header.text_offset));
   }

@@ -5,6 +5,8 @@
 #include <vector>
 
 #include "absl/strings/str_cat.h"
+#include "absl/strings/string_view.h"
+#include "absl/strings/strip.h"
 #include "services/xl/command_table.h"
 #include "services/xl/config_syntax.h"
 #include "services/xl/list_json.h"
@@ -75,9 +77,16 @@ int PrintConfig(Session& session, const GuestConfig& config) {
 }
 
 int CreateFailed(Session& session, const GuestConfig& config, const absl::Status& status) {
-  if (!absl::IsAlreadyExists(status)) return LibxlError(session, status);
-  session.Print(MessageNameInUse(config.name));
-  return kExitFailure;
+  if (absl::IsAlreadyExists(status)) {
+    session.Print(MessageNameInUse(config.name));
+    return kExitFailure;
+  }
+  // The VMM, which looks into the file, does not know its name.
+  absl::string_view what = status.message();
+  if (absl::ConsumePrefix(&what, "kernel "))
+    return LibxlError(
+        session, absl::Status(status.code(), absl::StrCat("kernel ", config.kernel, " ", what)));
+  return LibxlError(session, status);
 }
 
 // The console is attached before the guest's first instruction, so nothing is missed.

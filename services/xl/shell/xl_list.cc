@@ -99,7 +99,8 @@ int XlVcpuList(Session& session, const ParsedOptions& options) {
   std::vector<VcpuInfo> vcpus;
   for (const Guest& guest : Select(session, *guests, options.arguments, status))
     vcpus.insert(vcpus.end(), guest.vcpus.begin(), guest.vcpus.end());
-  session.Print(FormatVcpuList(vcpus, static_cast<int>(machine->cpus)));
+  if (status == kExitSuccess || !vcpus.empty())
+    session.Print(FormatVcpuList(vcpus, static_cast<int>(machine->cpus)));
   return status;
 }
 
