@@ -28,7 +28,7 @@ def _measure(machine, reference, only):
     if wanted["services"]:
         results["services"] = bench_rows.services(machine)
     if machine == "virt" and any(_selected(row["name"], only) for row in reference["boot"]["rows"]):
-        results["boot"] = bench_boot.measure(FOLDER)
+        results["boot"] = bench_boot.measure()
     if only is None:
         results["sizes"] = bench_boot.sizes(machine)
     for part in ("rows", "services", "boot"):
