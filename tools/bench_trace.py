@@ -2,7 +2,6 @@
 """The rows of two CPUs: SGIs and events from one to the other, and how long an interrupt waits for its driver.  A plugin of QEMU's
 (tests/bench/trace.c) tells what happened and how many instructions each CPU had executed by then; a figure is made of the CPUs' own
 instructions, so that QEMU's running them in turns does not show."""
-import statistics
 from collections import namedtuple
 
 import batch
