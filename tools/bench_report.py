@@ -43,12 +43,12 @@ def _operations(results, reference):
 
 
 def _two_cpus(results, reference):
-    """Paths between CPUs and interrupt latency: medians and worst samples."""
+    """Medians of paths between CPUs; interrupt latency."""
     text = ""
-    rows = [[f"`{row['name']}`: {row['what']}", *(str(found[key]) for key in ("median", "sender", "receiver", "worst"))]
+    rows = [[f"`{row['name']}`: {row['what']}", *(str(found[key]) for key in ("median", "sender", "receiver"))]
             for row in reference["between_cpus"] if (found := results["between_cpus"].get(row["name"])) is not None]
     if rows:
-        text += "\n" + _table(["between two CPUs", "Pyrene", "of it sender", "of it receiver", "worst"], rows)
+        text += "\n" + _table(["between two CPUs", "Pyrene", "of it sender", "of it receiver"], rows)
     rows = [[f"`{row['name']}`: {row['what']}", str(found["samples"]), str(found["median"]), str(found["worst"])]
             for row in reference["latency"] if (found := results["latency"].get(row["name"])) is not None]
     if rows:

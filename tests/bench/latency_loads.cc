@@ -22,6 +22,7 @@ constexpr uint64_t kMapPages = 4096;  // 16 MiB
 constexpr uint64_t kDerived = 200;
 constexpr uint64_t kVictimQuota = 128;
 constexpr uint64_t kVictimPages = 2048;
+constexpr uint64_t kPiece = 32;  // pages mapped at once, so that the destruction is what is long
 constexpr unsigned kVictimObjects = 16;
 constexpr ThreadParameters kLowest{1, 0, 256};
 
@@ -104,7 +105,9 @@ Loop Destroy(KernelTest& objects) {
   return [=](Stop stop) {
     while (!stop) {
       Check(sys::DomainCreate(domain, kVictimQuota).status, "domain");
-      Check(sys::DomainMap(domain, memory, 0, kPage, kVictimPages, kReadWrite), "map");
+      for (uint64_t page = 0; page < kVictimPages; page += kPiece)
+        Check(sys::DomainMap(domain, memory, page, kPage + page * kPage, kPiece, kReadWrite),
+              "map");
       Check(sys::VcpuCreate(vcpu, domain, state, 0), "vcpu");
       for (unsigned i = 0; i < kVictimObjects; ++i) {
         Check(sys::ThreadCreate(slots[2 * i], domain, 0, 0, 0, kLowest), "thread");

@@ -37,9 +37,18 @@ class LatencyTest(unittest.TestCase):
     ROW = {"name": "row", "mark": 73}
 
     def test_counts_the_drivers_cpu_from_the_rise_under_its_own_load_alone(self):
-        text = ("m 0 0 0 72\nd 1 10 5 0\nm 0 500 5 97\nd 0 503 5 0\n"
-                "m 0 600 5 73\nd 1 700 9 0\nm 0 760 90 97\nd 0 763 90 0\nd 1 800 95 0\nm 0 870 95 97\nm 0 900 95 74\nd 1 901 95 0\nm 0 999 95 97\n")
+        text = ("m 0 0 0 72\nd 1 10 5 0\nm 0 500 25 97\nd 0 503 25 0\n"
+                "m 0 600 25 73\nd 1 700 29 0\nm 0 760 49 97\nd 0 763 49 0\nd 1 800 95 0\nm 0 870 115 97\n"
+                "m 0 900 115 74\nd 1 901 115 0\nm 0 999 135 97\n")
         self.assertEqual(bench_trace.latencies(bench_trace.parse(text), self.ROW), [60, 70])
+
+    def test_samples_in_which_the_device_did_not_get_to_sleep_are_left_out_but_few(self):
+        good = "d 1 100 10 0\nm 0 160 30 97\n"
+        cut = "d 1 100 10 0\nm 0 9000 15 97\n"
+        text = "m 0 0 0 73\n"
+        self.assertEqual(bench_trace.latencies(bench_trace.parse(text + 9 * good + cut), self.ROW), 9 * [60])
+        with self.assertRaises(Failure):
+            bench_trace.latencies(bench_trace.parse(text + 3 * good + 2 * cut), self.ROW)
 
     def test_no_sample_is_an_error(self):
         with self.assertRaises(Failure):
@@ -49,8 +58,9 @@ class LatencyTest(unittest.TestCase):
 class SummaryTest(unittest.TestCase):
     def test_median_and_worst(self):
         self.assertEqual(bench_trace.summary([5, 1, 9]), {"median": 5, "worst": 9, "samples": 3})
-        self.assertEqual(bench_trace.summary([(1, 2), (5, 5), (2, 2)]),
-                         {"median": 4, "worst": 10, "samples": 3, "sender": 2, "receiver": 2})
+
+    def test_parts_of_the_median_path(self):
+        self.assertEqual(bench_trace.parts([(1, 2), (5, 5), (2, 2)]), {"median": 4, "sender": 2, "receiver": 2, "samples": 3})
 
 
 if __name__ == "__main__":
