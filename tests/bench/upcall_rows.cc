@@ -8,7 +8,8 @@
 // returned anyway.
 extern "C" {
 void bench_linux_calls(uint64_t count);
-extern const char bench_upcall[], bench_upcall_move[];
+void bench_upcall();
+void bench_upcall_move();
 }
 asm(R"(
 	.text
@@ -46,12 +47,12 @@ struct Found {
   CapIndex done = kNullCap;
 };
 
-Status SetUpcall(const char* entry) {
+Status SetUpcall(void (*entry)()) {
   return sys::UpcallSet(reinterpret_cast<uint64_t>(entry),
                         reinterpret_cast<uint64_t>(upcall_stack + sizeof(upcall_stack)));
 }
 
-uint64_t TimeLinuxCalls(const char* entry) {
+uint64_t TimeLinuxCalls(void (*entry)()) {
   static_cast<void>(SetUpcall(entry));
   const uint64_t begin = sys::Ticks();
   bench_linux_calls(kRounds);

@@ -16,7 +16,7 @@
 #include "tests/guest/gic.h"
 #include "tests/guest/hypercall.h"
 
-extern "C" const char second_start[];
+extern "C" void second_start();
 
 namespace pyrene::guest::bench {
 namespace {

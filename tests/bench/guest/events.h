@@ -10,7 +10,7 @@
 namespace pyrene::guest::bench {
 
 // The page that memory_op(add_to_physmap) replaces by the hypervisor's.
-extern unsigned char shared_info_page[4096];
+alignas(4096) extern unsigned char shared_info_page[4096];
 inline xen::SharedInfo& SharedInfo() {
   return *reinterpret_cast<xen::SharedInfo*>(shared_info_page);
 }
