@@ -13,12 +13,9 @@ constexpr uint32_t kGetDomainPath = 10;  // XS_GET_DOMAIN_PATH: answered without
 struct Header {
   uint32_t type, request, transaction, length;
 };
-// The path of domain 1, NUL included.
-struct Request {
-  Header header;
-  char domid[2];
-};
-constexpr uint32_t kRequestBytes = sizeof(Header) + sizeof(Request::domid);
+// The path of domain 1, NUL included: header, text.
+constexpr uint8_t kRequest[] = {
+    kGetDomainPath, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 2, 0, 0, 0, '1', 0};
 
 }  // namespace
 
@@ -37,10 +34,8 @@ StoreRing::StoreRing()
 }
 
 void StoreRing::PutRequest() {
-  const Request request = {{kGetDomainPath, 0, 0, sizeof(Request::domid)}, {'1', '\0'}};
-  const auto* const bytes = reinterpret_cast<const uint8_t*>(&request);
   uint32_t at = page_->request_producer;
-  for (uint32_t i = 0; i < kRequestBytes; ++i) page_->requests[at++ % kRingBytes] = bytes[i];
+  for (const uint8_t byte : kRequest) page_->requests[at++ % kRingBytes] = byte;
   __atomic_store_n(&page_->request_producer, at, __ATOMIC_RELEASE);
 }
 
