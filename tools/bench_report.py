@@ -45,14 +45,14 @@ def _operations(results, reference):
 def _two_cpus(results, reference):
     """Medians of paths between CPUs; interrupt latency."""
     text = ""
-    rows = [[f"`{row['name']}`: {row['what']}", *(str(found[key]) for key in ("median", "sender", "receiver"))]
+    rows = [[f"`{row['name']}`: {row['what']}", _figure(row["xen"]), *(str(found[key]) for key in ("median", "sender", "receiver"))]
             for row in reference["between_cpus"] if (found := results["between_cpus"].get(row["name"])) is not None]
     if rows:
-        text += "\n" + _table(["between two CPUs", "Pyrene", "of it sender", "of it receiver"], rows)
-    rows = [[f"`{row['name']}`: {row['what']}", str(found["samples"]), str(found["median"]), str(found["worst"])]
+        text += "\n" + _table(["between two CPUs (virt with 2 CPUs)", "Xen 4.17", "Pyrene", "of it sender", "of it receiver"], rows)
+    rows = [[f"`{row['name']}`: {row['what']}", _figure(row["xen"]), *(str(found[key]) for key in ("samples", "median", "worst"))]
             for row in reference["latency"] if (found := results["latency"].get(row["name"])) is not None]
     if rows:
-        text += "\n" + _table(["from a device's interrupt to its driver, while on that CPU", "samples", "median", "worst"], rows)
+        text += "\n" + _table(["from a device's interrupt to its driver, while on that CPU", "Xen 4.17", "samples", "median", "worst"], rows)
     return text
 
 

@@ -28,7 +28,7 @@ class WorseTest(unittest.TestCase):
 
 class ReportTest(unittest.TestCase):
     REFERENCE = {"rows": [row("hypercall", 430, 420.0, 300)], "services": [{"name": "call", "what": "call/reply", "goal": 400}],
-                 "between_cpus": [{"name": "sgi", "what": "SGI"}], "latency": [{"name": "idle", "what": "it sleeps"}],
+                 "between_cpus": [{"name": "sgi", "what": "SGI", "xen": None}], "latency": [{"name": "idle", "what": "it sleeps", "xen": None}],
                  "boot": {"rows": [{"name": "create", "what": "xl create itself", "xen": 342.5, "goal": 20, "required": 60}]}}
 
     def results(self, **parts):
@@ -51,8 +51,8 @@ class ReportTest(unittest.TestCase):
         between = {"sgi": {"median": 900, "samples": 3, "sender": 400, "receiver": 500}}
         latency = {"idle": {"median": 300, "worst": 301, "samples": 3}}
         text = bench_report.markdown(self.results(between_cpus=between, latency=latency), self.REFERENCE)
-        self.assertRegex(text, r"\| `sgi`: SGI +\| +900 \| +400 \| +500 \|")
-        self.assertRegex(text, r"\| `idle`: it sleeps +\| +3 \| +300 \| +301 \|")
+        self.assertRegex(text, r"\| `sgi`: SGI +\| +- \| +900 \| +400 \| +500 \|")
+        self.assertRegex(text, r"\| `idle`: it sleeps +\| +- \| +3 \| +300 \| +301 \|")
 
     def test_nothing_measured_is_no_table(self):
         self.assertNotIn("|", bench_report.markdown(self.results(), self.REFERENCE))

@@ -15,8 +15,9 @@
 #include "tests/guest/counter.h"
 #include "tests/guest/gic.h"
 #include "tests/guest/hypercall.h"
+#include "tests/guest/psci.h"
 
-extern "C" void second_start();
+extern "C" const char second_start[];
 
 namespace pyrene::guest::bench {
 namespace {
@@ -29,7 +30,6 @@ constexpr uint64_t kMicroseconds = 1'000'000;
 constexpr uint64_t kTurn = 20;       // us, long enough for any interrupt to be handled
 constexpr uint64_t kPatience = 400;  // us for a reply of XenStore's
 constexpr uint32_t kSecond = 1;      // the vCPU
-constexpr uint64_t kPsciCpuOn = 0xc4000003;
 constexpr uint64_t kStackBytes = 4096;
 
 // By vCPU. Of the first: events and timer interrupts; of the second: SGIs.
@@ -41,12 +41,6 @@ volatile bool second_is_up;
 volatile bool second_sleeps;
 
 alignas(16) unsigned char second_stack[kStackBytes];
-
-uint32_t ThisVcpu() {
-  uint64_t mpidr;
-  asm volatile("mrs %0, mpidr_el1" : "=r"(mpidr));
-  return static_cast<uint32_t>(mpidr & 0xff);
-}
 
 constexpr uint64_t kEnable = 1;
 constexpr uint64_t kMasked = 2;
@@ -78,12 +72,10 @@ void Pause() {
 }
 
 void StartSecond() {
-  register uint64_t x0 asm("x0") = kPsciCpuOn;
-  register uint64_t x1 asm("x1") = kSecond;
-  register uint64_t x2 asm("x2") = reinterpret_cast<uint64_t>(second_start);
-  register uint64_t x3 asm("x3") = reinterpret_cast<uint64_t>(second_stack + kStackBytes);
-  asm volatile("hvc #0" : "+r"(x0), "+r"(x1), "+r"(x2), "+r"(x3)::"memory");
-  if (x0 != 0) Fail("CPU_ON", x0);
+  const int64_t result =
+      psci::Call(psci::Function::kCpuOn, kSecond, reinterpret_cast<uint64_t>(second_start),
+                 reinterpret_cast<uint64_t>(second_stack + kStackBytes));
+  if (result != 0) Fail("CPU_ON", static_cast<uint64_t>(-result));
   while (!second_is_up) Pause();
 }
 
@@ -129,7 +121,7 @@ void MeasureStore(StoreRing& ring, bool sleeping) {
 
 extern "C" void HandleInterrupt() {
   Put<Mark::kHandler>();
-  Count& count = counts[ThisVcpu()];
+  Count& count = counts[psci::ThisVcpu()];
   const uint32_t iar = *gic::At(gic::Interface::kIar);
   switch (iar & gic::kIntidMask) {
     case xen::kTimerPpi:
