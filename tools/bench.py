@@ -6,6 +6,7 @@ import json
 import bench_boot
 import bench_report
 import bench_rows
+import bench_trace
 import build
 import packages
 from paths import BUILD, ROOT
@@ -21,17 +22,22 @@ def _selected(name, only):
 
 def _measure(machine, reference, only):
     """The results as they are written to results.json."""
-    results = {"machine": machine, "rows": {}, "services": {}, "boot": {}, "sizes": {}}
-    wanted = {part: any(_selected(row["name"], only) for row in reference[part]) for part in ("rows", "services")}
+    results = {"machine": machine, "rows": {}, "services": {}, "between_cpus": {}, "latency": {}, "boot": {}, "sizes": {}}
+    wanted = {part: any(_selected(row["name"], only) for row in reference[part])
+              for part in ("rows", "services", "between_cpus", "latency")}
     if wanted["rows"]:
         results["rows"] = bench_rows.guest(machine)
     if wanted["services"]:
         results["services"] = bench_rows.services(machine)
+    if machine == "virt" and wanted["between_cpus"]:
+        results["between_cpus"] = bench_trace.between_cpus(reference)
+    if machine == "virt" and wanted["latency"]:
+        results["latency"] = bench_trace.latency(reference)
     if machine == "virt" and any(_selected(row["name"], only) for row in reference["boot"]["rows"]):
-        results["boot"] = bench_boot.measure(FOLDER)
+        results["boot"] = bench_boot.measure()
     if only is None:
         results["sizes"] = bench_boot.sizes(machine)
-    for part in ("rows", "services", "boot"):
+    for part in ("rows", "services", "between_cpus", "latency", "boot"):
         results[part] = {name: value for name, value in results[part].items() if name == "parts" or _selected(name, only)}
     return results
 

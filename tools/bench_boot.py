@@ -5,8 +5,8 @@ import re
 import subprocess
 
 import batch
+import bench_plugin
 import bench_rows
-import progress
 from bench_rows import BOOT_SECONDS, FOLDER
 from paths import KERNEL_ELF, KERNEL_IMAGE, ROOT
 from progress import Failure, say
@@ -18,14 +18,6 @@ UART = 0x09000000              # virt's PL011
 INIT_UP = re.compile(r"^INIT-UP", re.MULTILINE)
 STAMP = re.compile(r"(\d+) (\d+) (\d+) (\d+) (.*)")
 MILLION = 1_000_000
-
-
-def _plugin(folder):
-    folder.mkdir(exist_ok=True)
-    program = folder / "stamps.so"
-    progress.run("compiling the plugin", ["gcc", "-O2", "-Wall", "-Wextra", "-Werror", "-shared", "-fPIC", "-fvisibility=hidden",
-                                          "-o", program, FOLDER / "stamps.c"], "bench-plugin.log")
-    return program
 
 
 def _first(stamps, pattern, after=0):
@@ -45,11 +37,11 @@ def _create(console):
     console.watch(1)   # the end of the line
 
 
-def measure(folder):
+def measure():
     """{name: millions of executed instructions}, and under "parts" the same as [EL2 kernel, guest's kernel, user code]."""
-    out = folder / "stamps.txt"
+    out = bench_plugin.FOLDER / "stamps.txt"
     end = KERNEL_ADDRESS + KERNEL_IMAGE.stat().st_size
-    plugin = f"{_plugin(folder)},kernel={KERNEL_ADDRESS:x}-{end:x},uart={UART:x},out={out}"
+    plugin = f"{bench_plugin.compiled('stamps')},kernel={KERNEL_ADDRESS:x}-{end:x},uart={UART:x},out={out}"
     line = bench_rows.command("virt", guests=[GUEST], qemu=["-plugin", plugin])
     say("counting a boot and the creation of a guest")
     bench_rows.dialogue("booting", line, _create)

@@ -42,6 +42,20 @@ def _operations(results, reference):
     return _table(["operation", "Xen 4.17 (a)", "Xen 4.17 (b)", "Pyrene", "goal", "ratio"], rows) if rows else ""
 
 
+def _two_cpus(results, reference):
+    """Medians of paths between CPUs; interrupt latency."""
+    text = ""
+    rows = [[f"`{row['name']}`: {row['what']}", _figure(row["xen"]), *(str(found[key]) for key in ("median", "sender", "receiver"))]
+            for row in reference["between_cpus"] if (found := results["between_cpus"].get(row["name"])) is not None]
+    if rows:
+        text += "\n" + _table(["between two CPUs (virt with 2 CPUs)", "Xen 4.17", "Pyrene", "of it sender", "of it receiver"], rows)
+    rows = [[f"`{row['name']}`: {row['what']}", _figure(row["xen"]), *(str(found[key]) for key in ("samples", "median", "worst"))]
+            for row in reference["latency"] if (found := results["latency"].get(row["name"])) is not None]
+    if rows:
+        text += "\n" + _table(["from a device's interrupt to its driver, while on that CPU", "Xen 4.17", "samples", "median", "worst"], rows)
+    return text
+
+
 def _boot(results, reference):
     rows = []
     parts = results["boot"].get("parts", {})
@@ -71,4 +85,4 @@ def _sizes(results):
 
 def markdown(results, reference):
     head = CONDITIONS if results["machine"] == "virt" else RASPI
-    return f"# Cost\n\n{head}\n" + _operations(results, reference) + _boot(results, reference) + _sizes(results)
+    return f"# Cost\n\n{head}\n" + _operations(results, reference) + _two_cpus(results, reference) + _boot(results, reference) + _sizes(results)

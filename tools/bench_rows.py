@@ -20,10 +20,10 @@ END = re.compile(r"^BENCH (end$|failed: .*$)", re.MULTILINE)
 REPORTED_LINES = 30
 
 
-def command(machine, bundle_list=bundle.DEFAULT_LIST, guests=(), qemu=()):
+def command(machine, bundle_list=bundle.DEFAULT_LIST, guests=(), qemu=(), cpus=1):
     """QEMU's command line under the conditions that figures are compared under; everything is built already."""
     words = ["--machine", machine, "--icount", "--bundle", str(bundle_list)]
-    words += ["--cpus", "1"] if machine == "virt" else []
+    words += ["--cpus", str(cpus)] if machine == "virt" else []
     for cfg in guests:
         words += ["--guest", str(cfg)]
     parser = argparse.ArgumentParser()

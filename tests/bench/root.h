@@ -23,5 +23,7 @@ void Report(const char* name, uint64_t ticks);
 
 // system_call_rows.cc: each system call that can be made alone or with its inverse.
 void MeasureSystemCalls();
+// upcall_rows.cc: upcalls, which the main thread has for the personality.
+void MeasureUpcalls();
 
 }  // namespace pyrene::bench

@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 //
 // What services pay for talking to each other on one CPU: a root service that makes two domains and
-// measures between threads of them; and what system calls cost (system_call_rows.cc).
+// measures between threads of them; and what system calls cost (system_call_rows.cc,
+// upcall_rows.cc).
 #include <cstdint>
 #include <cstdio>
 #include <utility>
@@ -125,6 +126,7 @@ int main() {
   Measure("port_call_reply", Answer, Call);
   Measure("notification_wake", Wait, Signal);
   MeasureSystemCalls();
+  MeasureUpcalls();
   printf("BENCH end\n");
   fflush(stdout);
   return 0;

@@ -6,44 +6,12 @@
  * One line of FILE for each line of text: instructions of the EL2 kernel (code in FROM-TO), of guests' kernels (addresses in the upper
  * half), of everything else (services, guests' user code, guests' first instructions), their sum, and the text. Blocks are counted
  * when they are entered, so one that an exception leaves early counts whole: the sum is up to 1 % too high.
- * The few functions of QEMU's that are used are declared here: Debian ships no header for them.
  */
-#include <stdbool.h>
-#include <stddef.h>
-#include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
-#define EXPORT __attribute__((visibility("default")))
-
-struct counter {
-  void *board;
-  size_t offset;
-};
-struct memory_value {
-  int type;
-  union {
-    uint8_t byte;
-    uint64_t words[2];
-  } data;
-};
-enum { ADD_U64 = 0, NO_REGISTERS = 0, WRITES = 2 };
-
-void *qemu_plugin_scoreboard_new(size_t bytes);
-uint64_t qemu_plugin_u64_sum(struct counter counter);
-void qemu_plugin_register_vcpu_tb_trans_cb(uint64_t id, void (*callback)(uint64_t, void *));
-void qemu_plugin_register_vcpu_tb_exec_inline_per_vcpu(void *block, int operation, struct counter counter, uint64_t value);
-size_t qemu_plugin_tb_n_insns(const void *block);
-uint64_t qemu_plugin_tb_vaddr(const void *block);
-void *qemu_plugin_tb_get_insn(const void *block, size_t index);
-void qemu_plugin_register_vcpu_mem_cb(void *instruction, void (*callback)(unsigned, uint32_t, uint64_t, void *), int flags, int which,
-                                      void *data);
-void *qemu_plugin_get_hwaddr(uint32_t info, uint64_t address);
-bool qemu_plugin_hwaddr_is_io(const void *address);
-uint64_t qemu_plugin_hwaddr_phys_addr(const void *address);
-struct memory_value qemu_plugin_mem_get_value(uint32_t info);
-void qemu_plugin_register_atexit_cb(uint64_t id, void (*callback)(uint64_t, void *), void *data);
+#include "plugin.h"
 
 EXPORT int qemu_plugin_version = 4;
 

@@ -5,6 +5,7 @@
 #include "runtime/kernel/cap_allocator.h"
 #include "runtime/kernel/syscall.h"
 #include "tests/bench/root.h"
+#include "tests/kernel/fixture.h"
 
 namespace pyrene::bench {
 namespace {
@@ -15,6 +16,15 @@ constexpr uint64_t kStateAddress = kMapAddress + kPage;
 constexpr uint64_t kQuotaPages = 16;
 constexpr Rights kReadWrite = rights::kRead | rights::kWrite;
 constexpr ThreadParameters kParameters{5, 0, 256};
+// The root's: a thread of it runs when the root yields.
+constexpr ThreadParameters kOwnPriority{31, 0, 256};
+// Lines that nothing raises.
+constexpr uint64_t kIntid = 200;
+constexpr uint64_t kOtherIntid = 201;
+
+alignas(16) uint8_t exit_stack[1024];
+
+[[noreturn]] void ExitAtOnce() { sys::ThreadExit(0); }
 
 // The loop is part of the figure: about five instructions, and the wrapper's moves.
 template <typename Call>
@@ -96,6 +106,30 @@ void MeasureSystemCalls() {
     const Status taken = sys::NotificationWait(notification, 1, kNoDeadline).status;
     return signalled == Status::kOk ? taken : signalled;
   });
+
+  // Below: what stands alone, or with the call that undoes it.
+  const CapIndex irq = runtime::Caps().Allocate();
+  Check(sys::IrqDerive(irq, kernel_test::Boot().irq_control, kIntid), "irq");
+  Measure("thread_start_stop", [=] {
+    const Status started = sys::ThreadStart(thread);
+    const Status stopped = sys::ThreadStop(thread);
+    return started == Status::kOk ? stopped : started;
+  });
+  MeasureMaking("thread_life", made, [=] {
+    Check(sys::ThreadCreate(made, kSelfDomainCap, reinterpret_cast<uint64_t>(ExitAtOnce),
+                            reinterpret_cast<uint64_t>(exit_stack + sizeof(exit_stack)), 0,
+                            kOwnPriority),
+          "thread");
+    const Status started = sys::ThreadStart(made);
+    sys::ThreadYield();
+    return started;
+  });
+  MeasureMaking("vcpu_create_delete", made,
+                [=] { return sys::VcpuCreate(made, domain, kStateAddress + kPage, 1); });
+  MeasureMaking("irq_derive_delete", made,
+                [=] { return sys::IrqDerive(made, kernel_test::Boot().irq_control, kOtherIntid); });
+  Measure("irq_bind", [=] { return sys::IrqBind(irq, notification, 1); });
+  Measure("irq_acknowledge", [=] { return sys::IrqAcknowledge(irq); });
 }
 
 }  // namespace pyrene::bench

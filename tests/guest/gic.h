@@ -38,4 +38,7 @@ inline volatile uint32_t* At(Interface r) {
 // To the own CPU: target list filter 2.
 inline void SendSgiToSelf(uint32_t sgi) { *At(Distributor::kSgir) = 2u << 24 | sgi; }
 
+// To other CPUs of the guest, by bits.
+inline void SendSgi(uint32_t sgi, uint32_t cpus) { *At(Distributor::kSgir) = cpus << 16 | sgi; }
+
 }  // namespace pyrene::guest::gic

@@ -30,4 +30,11 @@ inline int64_t Operate(xen::Hypercall number, uint64_t operation, T& argument) {
   return Hypercall(number, operation, reinterpret_cast<uint64_t>(&argument));
 }
 
+// What the toolstack left for this domain, as frames and ports. 0: there is no such thing.
+inline uint64_t HvmParameter(uint32_t index) {
+  constexpr uint64_t kGetParam = 1;
+  xen::HvmParam parameter = {xen::kDomidSelf, 0, index, 0};
+  return Operate(xen::kHvmOp, kGetParam, parameter) == 0 ? parameter.value : 0;
+}
+
 }  // namespace pyrene::guest

@@ -28,10 +28,11 @@ class WorseTest(unittest.TestCase):
 
 class ReportTest(unittest.TestCase):
     REFERENCE = {"rows": [row("hypercall", 430, 420.0, 300)], "services": [{"name": "call", "what": "call/reply", "goal": 400}],
+                 "between_cpus": [{"name": "sgi", "what": "SGI", "xen": None}], "latency": [{"name": "idle", "what": "it sleeps", "xen": None}],
                  "boot": {"rows": [{"name": "create", "what": "xl create itself", "xen": 342.5, "goal": 20, "required": 60}]}}
 
     def results(self, **parts):
-        return {"machine": "virt", "rows": {}, "services": {}, "boot": {}, "sizes": {}, **parts}
+        return {"machine": "virt", "rows": {}, "services": {}, "between_cpus": {}, "latency": {}, "boot": {}, "sizes": {}, **parts}
 
     def test_ratio_is_to_the_smaller_figure(self):
         text = bench_report.markdown(self.results(rows={"hypercall": 210.0}), self.REFERENCE)
@@ -45,6 +46,13 @@ class ReportTest(unittest.TestCase):
         boot = {"create": 16.5, "parts": {"create": [1.5, 0.0, 15.0]}}
         text = bench_report.markdown(self.results(boot=boot), self.REFERENCE)
         self.assertRegex(text, r"\| xl create itself +\| +342\.5 \| +16\.5 \| +1\.5 \| +0\.0 \| +15\.0 \| +60 \| +20 \| +0\.05 \|")
+
+    def test_rows_of_two_cpus_show_median_and_worst(self):
+        between = {"sgi": {"median": 900, "samples": 3, "sender": 400, "receiver": 500}}
+        latency = {"idle": {"median": 300, "worst": 301, "samples": 3}}
+        text = bench_report.markdown(self.results(between_cpus=between, latency=latency), self.REFERENCE)
+        self.assertRegex(text, r"\| `sgi`: SGI +\| +- \| +900 \| +400 \| +500 \|")
+        self.assertRegex(text, r"\| `idle`: it sleeps +\| +- \| +3 \| +300 \| +301 \|")
 
     def test_nothing_measured_is_no_table(self):
         self.assertNotIn("|", bench_report.markdown(self.results(), self.REFERENCE))

@@ -7,7 +7,6 @@ namespace pyrene::guest::bench {
 namespace {
 
 constexpr uint64_t kConsoleWrite = 0;
-constexpr uint64_t kGetParam = 1;
 
 // The shared page. The indices run freely.
 struct Ring {
@@ -17,12 +16,6 @@ struct Ring {
   uint32_t out_cons, out_prod;
 };
 static_assert(sizeof(Ring) == 3088);
-
-// 0: there is no such thing.
-uint64_t Parameter(uint32_t index) {
-  xen::HvmParam parameter = {xen::kDomidSelf, 0, index, 0};
-  return Operate(xen::kHvmOp, kGetParam, parameter) == 0 ? parameter.value : 0;
-}
 
 void Yield() { Hypercall(xen::kSchedOp, xen::kSchedYield); }
 
@@ -53,8 +46,8 @@ void WriteToRing(Ring& ring, uint32_t port, const char* text, uint64_t length) {
 }  // namespace
 
 void WriteConsole(const char* text, uint64_t length) {
-  const uint64_t frame = Parameter(xen::kParamConsolePfn);
-  const uint64_t port = Parameter(xen::kParamConsoleEvtchn);
+  const uint64_t frame = HvmParameter(xen::kParamConsolePfn);
+  const uint64_t port = HvmParameter(xen::kParamConsoleEvtchn);
   if (frame != 0 && port != 0) {
     WriteToRing(*reinterpret_cast<Ring*>(frame << xen::kPageShift), static_cast<uint32_t>(port),
                 text, length);

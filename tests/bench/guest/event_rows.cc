@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #include <cstdint>
 
+#include "tests/bench/guest/events.h"
 #include "tests/bench/guest/interrupts.h"
 #include "tests/bench/guest/report.h"
 #include "tests/bench/guest/rows.h"
@@ -13,11 +14,6 @@ template <typename T>
 void Check(uint64_t operation, T& argument, const char* what) {
   const int64_t result = Operate(xen::kEventChannelOp, operation, argument);
   if (result != 0) Fail(what, static_cast<uint64_t>(-result));
-}
-
-void ClearMask(uint32_t port) {
-  __atomic_fetch_and(&SharedInfo().evtchn_mask[port / 64], ~(uint64_t{1} << port % 64),
-                     __ATOMIC_SEQ_CST);
 }
 
 // A pair of ports of this domain that are each other's ends: events sent on the first arrive at the

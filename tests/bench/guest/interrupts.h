@@ -5,8 +5,6 @@
 
 #include <cstdint>
 
-#include "tests/guest/hypercall.h"
-
 namespace pyrene::guest::bench {
 
 inline constexpr uint32_t kSgi = 1;
@@ -19,15 +17,10 @@ struct Handled {
 extern volatile Handled handled;
 
 // GIC on, the three interrupts enabled and unmasked. shared_info is mapped already: an upcall that
-// nobody can clear would stay the last.
+// nobody can clear would stay the last. For each CPU.
 void StartInterrupts();
 
 inline void EnableInterrupts() { asm volatile("msr daifclr, #2" ::: "memory"); }
 inline void DisableInterrupts() { asm volatile("msr daifset, #2" ::: "memory"); }
-
-// The page that memory_op(add_to_physmap) replaces by the hypervisor's.
-xen::SharedInfo& SharedInfo();
-// Maps it, all ports masked.
-void MapSharedInfo();
 
 }  // namespace pyrene::guest::bench
