@@ -58,8 +58,6 @@ void DeleteLeaf(Slot& slot) {
     DetachObject(Slot::TypeOf(word), Slot::ObjectOf<void>(word));
     Quiesce();
     DestroyObject(Slot::TypeOf(word), Slot::ObjectOf<void>(word));
-  } else if (Slot::TypeOf(word) == ObjectType::kMemory) {
-    Slot::ObjectOf<MemoryObject>(word)->UnmapBy(slot);
   } else if (slot.badge != 0) {
     // A lookup on another CPU may have read the word and be about to read the badge.
     slot.Store(Slot::kOwner);
@@ -82,6 +80,14 @@ Slot* Before(Slot& slot) {
   return domain->caps().AnyUsed();
 }
 
+// What takes long and can be interrupted, before the slot goes. False: interrupted.
+bool Empty(Slot& slot) {
+  if (Slot::TypeOf(slot.word) != ObjectType::kMemory) return true;
+  constexpr uint64_t kRights = uint64_t{0xff} << 48;
+  slot.Store(slot.word & ~kRights);  // nobody maps by it any more, or derives from it
+  return Slot::ObjectOf<MemoryObject>(slot.word)->UnmapBy(slot);
+}
+
 }  // namespace
 
 bool DeleteTree(Slot& top, bool include_top) {
@@ -90,6 +96,7 @@ bool DeleteTree(Slot& top, bool include_top) {
     if (!include_top && top.first_child == nullptr) return true;
     if (!include_top) leaf = top.first_child;
     while (Slot* before = Before(*leaf)) leaf = before;
+    if (!Empty(*leaf)) return false;
     const bool last = leaf == &top;
     DeleteLeaf(*leaf);
     if (last) return true;

@@ -3,9 +3,11 @@
 
 #include "kernel/arch/barrier.h"
 #include "kernel/arch/descriptor.h"
+#include "kernel/arch/sysreg.h"
 #include "kernel/arch/tlb.h"
 #include "kernel/memory/layout.h"
 #include "kernel/sched/quiesce.h"
+#include "kernel/syscall/dispatch.h"
 
 namespace pyrene {
 
@@ -41,22 +43,23 @@ bool PageTable::Maps(uint64_t address) const {
   return address < kAddressLimit && *Find(address, level) != 0;
 }
 
-bool PageTable::Empty(uint64_t address, uint64_t pages) const {
+Status PageTable::Empty(uint64_t address, uint64_t pages, bool preemptible) const {
   const uint64_t end = address + pages * kPageBytes;
-  while (address < end) {
+  for (;;) {
     unsigned level;
-    if (descriptor::Valid(*Find(address, level))) return false;
+    if (descriptor::Valid(*Find(address, level))) return Status::kOccupied;
     address = (address & ~(BytesAt(level) - 1)) + BytesAt(level);
+    if (address >= end) return Status::kOk;
+    if (preemptible && arch::InterruptPending()) return kRestart;
   }
-  return true;
 }
 
 Status PageTable::Map(Account& account, uint64_t address, uint64_t physical, uint64_t pages,
-                      uint64_t attributes) {
-  if (!Empty(address, pages)) return Status::kOccupied;
+                      uint64_t attributes, uint64_t* done) {
   const uint64_t start = address;
   const uint64_t end = address + pages * kPageBytes;
-  while (address < end) {
+  Status status = Empty(address, pages, done != nullptr);
+  while (status == Status::kOk && address < end) {
     unsigned level;
     uint64_t* slot = Find(address, level);
     // Go down until a leaf of this level fits.
@@ -64,25 +67,26 @@ Status PageTable::Map(Account& account, uint64_t address, uint64_t physical, uin
            (((address | physical) & (BytesAt(level) - 1)) != 0 || end - address < BytesAt(level))) {
       void* table = account.AllocatePage();
       if (table == nullptr) {
-        if (address != start) {
-          [[maybe_unused]] Status undone = Unmap(account, start, (address - start) / kPageBytes);
-        }
-        return Status::kNoMemory;
+        status = Status::kNoMemory;
+        break;
       }
       arch::DsbIshst();  // the zeroed table before the entry that leads to it
       Write(slot, descriptor::Table(PhysicalOf(table)));
       ++level;
       slot = &static_cast<uint64_t*>(table)[IndexAt(address, level)];
     }
+    if (status != Status::kOk) break;
     Write(slot, descriptor::Leaf(physical, level, attributes));
     address += BytesAt(level);
     physical += BytesAt(level);
+    if (done != nullptr && arch::InterruptPending()) break;
   }
+  if (done != nullptr) *done = (address - start) / kPageBytes;
   __atomic_fetch_add(&page_table_additions, 2, __ATOMIC_RELEASE);
   // Invalid entries are not cached, so no TLBI; the barrier lets walks see the entries (D5.10.1).
   arch::DsbIshst();
   arch::Isb();
-  return Status::kOk;
+  return status;
 }
 
 Status PageTable::Split(Account& account, uint64_t* slot, unsigned level, uint64_t address) {
@@ -104,17 +108,22 @@ Status PageTable::Split(Account& account, uint64_t* slot, unsigned level, uint64
   return Status::kOk;
 }
 
-Status PageTable::Unmap(Account& account, uint64_t address, uint64_t pages) {
+Status PageTable::Unmap(Account& account, uint64_t address, uint64_t pages, uint64_t* done,
+                        const uint64_t* physical) {
   const uint64_t start = address;
   const uint64_t end = address + pages * kPageBytes;
   Status status = Status::kOk;
   bool changed = false;
-  while (address < end) {
+  do {
     unsigned level;
     uint64_t* slot = Find(address, level);
     const uint64_t bytes = BytesAt(level);
-    if (descriptor::Valid(*slot)) {
-      if ((address & (bytes - 1)) != 0 || end - address < bytes) {
+    const uint64_t first = address & ~(bytes - 1);
+    const uint64_t entry = *slot;
+    const bool matches = physical == nullptr || descriptor::Address(entry) + (address - first) ==
+                                                    *physical + (address - start);
+    if (descriptor::Valid(entry) && matches) {
+      if (physical == nullptr && (address != first || end - address < bytes)) {
         status = Split(account, slot, level, address);
         if (status != Status::kOk) break;
         continue;
@@ -122,30 +131,12 @@ Status PageTable::Unmap(Account& account, uint64_t address, uint64_t pages) {
       Write(slot, 0);
       changed = true;
     }
-    address = (address & ~(bytes - 1)) + bytes;
-  }
-  if (changed) arch::InvalidateTlb(context_, start, (end - start) / kPageBytes);
-  return status;
-}
-
-void PageTable::UnmapMatching(uint64_t address, uint64_t physical, uint64_t pages) {
-  const uint64_t start = address;
-  const uint64_t end = address + pages * kPageBytes;
-  bool changed = false;
-  while (address < end) {
-    unsigned level;
-    uint64_t* slot = Find(address, level);
-    const uint64_t bytes = BytesAt(level);
-    const uint64_t first = address & ~(bytes - 1);
-    const uint64_t entry = *slot;
-    if (descriptor::Valid(entry) && descriptor::Address(entry) + (address - first) == physical) {
-      Write(slot, 0);
-      changed = true;
-    }
-    physical += first + bytes - address;
     address = first + bytes;
-  }
+  } while (address < end && (done == nullptr || !arch::InterruptPending()));
+  pages = ((address < end ? address : end) - start) / kPageBytes;
   if (changed) arch::InvalidateTlb(context_, start, pages);
+  if (done != nullptr) *done = pages;
+  return status;
 }
 
 void PageTable::Clear(Account& account) {

@@ -29,25 +29,28 @@ class PageTable final {
   PageTable(const PageTable&) = delete;
   PageTable& operator=(const PageTable&) = delete;
 
+  // With `done` these two stop after a leaf when an interrupt is pending, and with every other
+  // result too it becomes the number of pages that are done; the caller goes on behind them later.
+
   // Maps [address, +pages) to [physical, +pages), both page aligned. kOccupied if any of it is
-  // mapped, kNoMemory when `account` cannot pay for a table; nothing is changed then (but tables
-  // that were added stay).
+  // mapped. kNoMemory when `account` cannot pay for a table: what was mapped before, and tables
+  // that were added, stay. kRestart: interrupted before anything was done.
   Status Map(Account& account, uint64_t address, uint64_t physical, uint64_t pages,
-             uint64_t attributes);
+             uint64_t attributes, uint64_t* done = nullptr);
 
   // Unmaps what is mapped of [address, +pages). kNoMemory when a block had to be split and could
-  // not; then what lies before it is unmapped.
-  Status Unmap(Account& account, uint64_t address, uint64_t pages);
-
-  // Unmaps those leaves of [address, +pages) that lead to the matching page of [physical, +pages).
-  // Never needs memory if the range is one that Map was given.
-  void UnmapMatching(uint64_t address, uint64_t physical, uint64_t pages);
+  // not; then what lies before it is unmapped. With `physical`: only leaves that lead to the
+  // matching page of [*physical, +pages); needs no memory if the range is one that Map was given.
+  Status Unmap(Account& account, uint64_t address, uint64_t pages, uint64_t* done = nullptr,
+               const uint64_t* physical = nullptr);
 
   struct Leaf {
     uint64_t entry;  // 0: not mapped
     unsigned level;
   };
   Leaf Lookup(uint64_t address) const;  // 0 beyond kAddressLimit
+  // kOccupied if anything is mapped in [address, +pages). kRestart: an interrupt is pending.
+  Status Empty(uint64_t address, uint64_t pages, bool preemptible) const;
   // Whether there is a leaf, or a block that is just being split. No lock.
   bool Maps(uint64_t address) const;
 
@@ -68,7 +71,6 @@ class PageTable final {
 
   // The slot that holds the leaf, or the invalid entry, for `address`; its level in `level`.
   uint64_t* Find(uint64_t address, unsigned& level) const;
-  bool Empty(uint64_t address, uint64_t pages) const;
   Status Split(Account& account, uint64_t* slot, unsigned level, uint64_t address);
 
   uint64_t* root_;

@@ -13,9 +13,15 @@ namespace pyrene {
 namespace {
 
 constexpr unsigned kVttbrVmidShift = 48;
-// A mapping that is unmapped piece by piece goes away with its last piece if it is no larger than
-// this; larger ones stay until they are covered by one Unmap, or the domain is reset.
+// A mapping out of whose middle something is unmapped goes away with its last page if what is left
+// at its ends is no more than this; larger ones stay until that is unmapped too, or the domain is
+// reset.
 constexpr uint64_t kCheckedPages = 64;
+
+bool IsRange(uint64_t address, uint64_t pages) {
+  return PageAligned(address) && pages != 0 && address < PageTable::kAddressLimit &&
+         pages <= (PageTable::kAddressLimit - address) / kPageBytes;
+}
 
 uint64_t Stage2Attributes(MemoryType type, Rights rights) {
   namespace s2 = arch::stage2_attributes;
@@ -76,10 +82,9 @@ Domain::~Domain() {
 }
 
 Status Domain::Map(MemoryObject& memory, const Slot* capability, uint64_t first_page,
-                   uint64_t address, uint64_t pages, Rights rights) {
-  if (!PageAligned(address) || pages == 0 || first_page >= memory.pages() ||
-      pages > memory.pages() - first_page || address >= PageTable::kAddressLimit ||
-      pages > (PageTable::kAddressLimit - address) / kPageBytes)
+                   uint64_t address, uint64_t pages, Rights rights, uint64_t* done) {
+  if (!IsRange(address, pages) || first_page >= memory.pages() ||
+      pages > memory.pages() - first_page)
     return Status::kBadArgument;
   // Stage 2 cannot say "write only", and a page without any right would be a mapping that always
   // faults.
@@ -87,8 +92,9 @@ Status Domain::Map(MemoryObject& memory, const Slot* capability, uint64_t first_
   auto* mapping = account_.New<Mapping>();
   if (mapping == nullptr) return Status::kNoMemory;
   const Status status = table_.Map(account_, address, memory.base() + first_page * kPageBytes,
-                                   pages, Stage2Attributes(memory.type(), rights));
-  if (status != Status::kOk) {
+                                   pages, Stage2Attributes(memory.type(), rights), done);
+  if (done != nullptr) pages = *done;
+  if (pages == 0 || (done == nullptr && status != Status::kOk)) {
     account_.Delete(mapping);
     return status;
   }
@@ -103,43 +109,49 @@ Status Domain::Map(MemoryObject& memory, const Slot* capability, uint64_t first_
   return Status::kOk;
 }
 
-Status Domain::Unmap(uint64_t address, uint64_t pages) {
-  if (!PageAligned(address) || pages == 0 || address >= PageTable::kAddressLimit ||
-      pages > (PageTable::kAddressLimit - address) / kPageBytes)
-    return Status::kBadArgument;
-  const Status status = table_.Unmap(account_, address, pages);
-  if (status != Status::kOk) return status;
-  const uint64_t end = address + pages * kPageBytes;
+Status Domain::Unmap(uint64_t address, uint64_t pages, uint64_t& done) {
+  if (!IsRange(address, pages)) return Status::kBadArgument;
+  const Status status = table_.Unmap(account_, address, pages, &done);
+  const uint64_t end = address + done * kPageBytes;
   for (Mapping* mapping = mappings_.front(); mapping != nullptr;) {
     Mapping* next = mappings_.Next(mapping);
     const uint64_t mapping_end = mapping->address + mapping->pages * kPageBytes;
-    const bool covered = mapping->address >= address && mapping_end <= end;
-    const bool touched = mapping->address < end && mapping_end > address;
-    if (covered || (touched && mapping->pages <= kCheckedPages && Empty(*mapping)))
-      RemoveMapping(*mapping);
+    if (mapping->address < end && mapping_end > address) {
+      if (mapping->address >= address) {
+        DropFront(*mapping,
+                  ((mapping_end < end ? mapping_end : end) - mapping->address) / kPageBytes);
+      } else if (mapping_end <= end) {
+        mapping->pages = (address - mapping->address) / kPageBytes;
+      }
+      if (mapping->pages == 0 ||
+          (mapping->pages <= kCheckedPages &&
+           table_.Empty(mapping->address, mapping->pages, false) == Status::kOk))
+        Forget(*mapping);
+    }
     mapping = next;
   }
-  return Status::kOk;
+  return status;
 }
 
-// Whether none of its pages is mapped any more.
-bool Domain::Empty(const Mapping& mapping) const {
-  const uint64_t physical = mapping.memory->base() + mapping.first_page * kPageBytes;
-  for (uint64_t offset = 0; offset < mapping.pages * kPageBytes; offset += kPageBytes) {
-    const PageTable::Leaf leaf = table_.Lookup(mapping.address + offset);
-    if (leaf.entry != 0 &&
-        (leaf.level < 3 || arch::descriptor::Address(leaf.entry) == physical + offset))
-      return false;
-  }
-  return true;
+void Domain::DropFront(Mapping& mapping, uint64_t pages) {
+  mapping.address += pages * kPageBytes;
+  mapping.first_page += pages;
+  mapping.pages -= pages;
 }
 
-void Domain::RemoveMapping(Mapping& mapping) {
-  table_.UnmapMatching(mapping.address, mapping.memory->base() + mapping.first_page * kPageBytes,
-                       mapping.pages);
+void Domain::Forget(Mapping& mapping) {
   List<Mapping, DomainMappingsTag>::Remove(&mapping);
   List<Mapping, MemoryMappingsTag>::Remove(&mapping);
   account_.Delete(&mapping);
+}
+
+void Domain::Reduce(Mapping& mapping) {
+  const uint64_t physical = mapping.memory->base() + mapping.first_page * kPageBytes;
+  uint64_t done;
+  [[maybe_unused]] const Status status =
+      table_.Unmap(account_, mapping.address, mapping.pages, &done, &physical);
+  DropFront(mapping, done);
+  if (mapping.pages == 0) Forget(mapping);
 }
 
 void Domain::UnmapAll() {

@@ -41,15 +41,16 @@ class Domain final : public Object {
   ~Domain();
 
   // `capability` is what the memory was named by; nullptr for the kernel's own mappings.
+  // `done`: see PageTable. Map without it: at boot, or one page.
   Status Map(MemoryObject& memory, const Slot* capability, uint64_t first_page, uint64_t address,
-             uint64_t pages, Rights rights);
-  Status Unmap(uint64_t address, uint64_t pages);
+             uint64_t pages, Rights rights, uint64_t* done = nullptr);
+  Status Unmap(uint64_t address, uint64_t pages, uint64_t& done);
   void UnmapAll();
   // Whether something is mapped there now, be it a block that is just being split. No lock: tables
   // are not freed before all CPUs have left the kernel. Any CPU.
   bool Maps(uint64_t address) const { return table_.Maps(address); }
-  // Ends one mapping, leaf by leaf.
-  void RemoveMapping(Mapping& mapping);
+  // Takes leaves off one mapping, until an interrupt is pending, and deletes it after the last.
+  void Reduce(Mapping& mapping);
 
   // Stops all threads, and lets none start again.
   void StopForGood();
@@ -75,7 +76,8 @@ class Domain final : public Object {
   const Vcpu*& last_vcpu(uint32_t cpu) { return last_vcpu_[cpu]; }
 
  private:
-  bool Empty(const Mapping& mapping) const;
+  static void DropFront(Mapping& mapping, uint64_t pages);
+  void Forget(Mapping& mapping);
   explicit Domain(Account& payer, uint64_t* root, uint64_t vttbr);
 
   PageTable table_;

@@ -35,8 +35,8 @@ class MemoryObject final : public Object {
       : Object(payer), base_(base), pages_(pages), type_(type) {}
   ~MemoryObject() { UnmapEverywhere(); }
   void UnmapEverywhere();
-  // What was mapped by this capability.
-  void UnmapBy(const Slot& capability);
+  // What was mapped by this capability. False: an interrupt is pending, and there may be more.
+  bool UnmapBy(const Slot& capability);
 
   uint64_t base() const { return base_; }
   uint64_t pages() const { return pages_; }

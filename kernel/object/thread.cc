@@ -121,7 +121,7 @@ void Thread::SetParameters(ThreadParameters parameters) {
   bool was_ready = false;
   while (!Scheduler::Change(*this, parameters)) {
     // It moves to another CPU, and this one is not done with it.
-    was_ready |= Scheduler::Hold(*this);
+    was_ready |= Scheduler::Retire(*this, ThreadState::kStopped, true);
     Cpu& home = cpus[cpu()];
     if (&home == &ThisCpu()) {
       if (home.current == this) {

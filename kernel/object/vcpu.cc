@@ -148,10 +148,7 @@ Frame* Vcpu::Enter(Cpu& cpu, Thread& thread) {
       Exit(cpu, thread, ExitReason::kBadState);
       return nullptr;
     }
-    if (cpu.el0 != nullptr) {
-      cpu.el0->sp_el0 = PYRENE_READ_SYSREG(sp_el0);
-      cpu.el0->tpidr_el0 = PYRENE_READ_SYSREG(tpidr_el0);
-    }
+    SaveEl0(cpu);
     cpu.el0 = &thread;
     arch::EnterGuestRegime(state_->el1, guest_->vttbr());
     cpu.guest_regime = true;

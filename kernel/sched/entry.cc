@@ -97,10 +97,7 @@ Thread* Idle(Cpu& cpu) {
 // The thread's registers but those of its Frame, which is returned, into the hardware.
 Frame* LoadService(Cpu& cpu, Thread& thread) {
   if (cpu.el0 != &thread) {
-    if (cpu.el0 != nullptr) {
-      cpu.el0->sp_el0 = PYRENE_READ_SYSREG(sp_el0);
-      cpu.el0->tpidr_el0 = PYRENE_READ_SYSREG(tpidr_el0);
-    }
+    SaveEl0(cpu);
     PYRENE_WRITE_SYSREG(sp_el0, thread.sp_el0);
     PYRENE_WRITE_SYSREG(tpidr_el0, thread.tpidr_el0);
     cpu.el0 = &thread;

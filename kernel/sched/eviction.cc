@@ -2,9 +2,7 @@
 #include "kernel/sched/eviction.h"
 
 #include "kernel/arch/barrier.h"
-#include "kernel/object/thread.h"
 #include "kernel/object/vcpu.h"
-#include "kernel/sched/cpu.h"
 #include "kernel/sched/fp_switch.h"
 
 namespace pyrene {
@@ -14,11 +12,7 @@ void LetGo(Cpu& cpu, Thread& thread) {
   // It runs a guest after all, if it has been woken meanwhile: SP_EL0 and TPIDR_EL0 are the
   // guest's.
   if (cpu.el0 == &thread && cpu.guest_regime) cpu.loaded->Pause(cpu);
-  if (cpu.el0 == &thread) {
-    thread.sp_el0 = PYRENE_READ_SYSREG(sp_el0);
-    thread.tpidr_el0 = PYRENE_READ_SYSREG(tpidr_el0);
-    cpu.el0 = nullptr;
-  }
+  if (cpu.el0 == &thread) SaveEl0(cpu);
   if (cpu.fp_owner == &thread.fp) ReleaseFp(cpu);
 }
 

@@ -33,19 +33,12 @@ bool Scheduler::Throttle(Thread& thread) {
 
 void Scheduler::Unthrottle(Thread& thread) {
   Scheduler& self = LockHome(thread);  // another CPU may have moved it since its timeout
-  const bool throttled = thread.throttled_;
-  if (throttled) {
+  if (thread.throttled_) {
     thread.throttled_ = false;
     self.Enqueue(thread, false);
+    Poke(thread.cpu());
   }
-  const uint32_t home = thread.cpu();
   self.lock_.Unlock();
-  if (!throttled) return;
-  if (&self == &ThisCpu().scheduler) {
-    self.wanted_ = true;
-  } else {
-    Poke(home);
-  }
 }
 
 void Scheduler::Enqueue(Thread& thread, bool front) {
@@ -156,25 +149,17 @@ void Scheduler::Wake(Thread& thread) { MakeReady(thread, ThreadState::kBlocked);
 
 void Scheduler::Start(Thread& thread) { MakeReady(thread, ThreadState::kStopped); }
 
-void Scheduler::Withdraw(Thread& thread, ThreadState state) {
-  if (List<Thread, ReadyTag>::Linked(&thread)) Dequeue(thread);
-  timeouts_.Remove(&thread);
-  thread.throttled_ = false;
-  thread.state_ = state;
-}
-
-void Scheduler::Retire(Thread& thread, ThreadState state) {
+bool Scheduler::Retire(Thread& thread, ThreadState state, bool only_ready) {
   Scheduler& self = LockHome(thread);
-  self.Withdraw(thread, state);
+  const bool retires = !only_ready || thread.state_ == ThreadState::kReady;
+  if (retires) {
+    if (List<Thread, ReadyTag>::Linked(&thread)) self.Dequeue(thread);
+    self.timeouts_.Remove(&thread);
+    thread.throttled_ = false;
+    thread.state_ = state;
+  }
   self.lock_.Unlock();
-}
-
-bool Scheduler::Hold(Thread& thread) {
-  Scheduler& self = LockHome(thread);
-  const bool ready = thread.state_ == ThreadState::kReady;
-  if (ready) self.Withdraw(thread, ThreadState::kStopped);
-  self.lock_.Unlock();
-  return ready;
+  return retires;
 }
 
 bool Scheduler::Change(Thread& thread, ThreadParameters parameters) {

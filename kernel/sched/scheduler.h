@@ -37,11 +37,9 @@ class Scheduler final {
   // Makes a stopped thread ready; does nothing to any other.
   static void Start(Thread& thread);
   // Takes a thread off the ready queue and its timeout off the heap, with the state it gets. The
-  // CPU that runs it is not told.
-  static void Retire(Thread& thread, ThreadState state);
-  // Stops a ready thread; does nothing to any other, and says so. One that waits must not be
-  // started again: whoever ends its wait would take it out of the next one.
-  [[nodiscard]] static bool Hold(Thread& thread);
+  // CPU that runs it is not told. `only_ready`: does nothing to any other, and says so; one that
+  // waits must not be started again, because whoever ends its wait would take it out of the next.
+  static bool Retire(Thread& thread, ThreadState state, bool only_ready = false);
   // New parameters. On another CPU only if the thread is not running, and nothing of it is left in
   // its CPU's registers; else false.
   [[nodiscard]] static bool Change(Thread& thread, ThreadParameters parameters);
@@ -75,7 +73,6 @@ class Scheduler final {
   void Enqueue(Thread& thread, bool front);
   void Dequeue(Thread& thread);
   void SetPriority(Thread& thread, uint32_t priority);
-  void Withdraw(Thread& thread, ThreadState state);
   // True if the thread has to wait for its next period.
   bool Throttle(Thread& thread);
 

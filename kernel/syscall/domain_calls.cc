@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "kernel/cap/derivation.h"
+#include "kernel/memory/layout.h"
 #include "kernel/object/domain.h"
 #include "kernel/object/memory_object.h"
 #include "kernel/object/notification.h"
@@ -11,6 +12,14 @@ namespace {
 
 Status ControlledDomain(Call& call, Domain*& domain) {
   return Find(call, call.Argument(0), ObjectType::kDomain, rights::kControl, domain);
+}
+
+// `done` of the pages that the call was made for, of which there is an address and then a number
+// from argument `index` on. If that is not all, the call is made again for the rest.
+Status GoOn(Call& call, unsigned index, uint64_t done) {
+  call.Result(index, call.Argument(index) + done * kPageBytes);
+  call.Result(index + 1, call.Argument(index + 1) - done);
+  return call.Argument(index + 1) == 0 ? Status::kOk : kRestart;
 }
 
 }  // namespace
@@ -36,15 +45,22 @@ Status DomainMap(Call& call) {
   MemoryObject* memory;
   PYRENE_TRY(Find(call, call.Argument(1), ObjectType::kMemory, wanted, memory));
   if (domain->dying()) return Status::kGone;
-  return domain->Map(*memory, call.domain.caps().Find(call.Argument(1)), call.Argument(2),
-                     call.Argument(3), call.Argument(4), wanted);
+  uint64_t done = 0;
+  const Status status =
+      domain->Map(*memory, call.domain.caps().Find(call.Argument(1)), call.Argument(2),
+                  call.Argument(3), call.Argument(4), wanted, &done);
+  if (done == 0) return status;
+  call.Result(2, call.Argument(2) + done);
+  return GoOn(call, 3, done);
 }
 
 Status DomainUnmap(Call& call) {
   Domain* domain;
   PYRENE_TRY(ControlledDomain(call, domain));
   PYRENE_LOCK_STRUCTURE();
-  return domain->Unmap(call.Argument(1), call.Argument(2));
+  uint64_t done;
+  PYRENE_TRY(domain->Unmap(call.Argument(1), call.Argument(2), done));
+  return GoOn(call, 1, done);
 }
 
 Status DomainReset(Call& call) {

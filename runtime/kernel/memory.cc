@@ -44,7 +44,9 @@ absl::StatusOr<Memory> Memory::Map(Handle handle, Access access, uint64_t first_
   if (const Status status =
           sys::DomainMap(kSelfDomainCap, handle, first_page, address, pages, rights);
       status != Status::kOk) {
-    Window().Free(address, pages);
+    // A part may be mapped.
+    if (sys::DomainUnmap(kSelfDomainCap, address, pages) == Status::kOk)
+      Window().Free(address, pages);
     return ToStatus(status, "domain_map");
   }
   Memory memory;

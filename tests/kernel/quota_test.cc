@@ -2,11 +2,13 @@
 //
 // Quotas: what a domain makes is paid by itself, running out is an error, and everything comes
 // back.
+#include <atomic>
 #include <cstring>
 
 #include "runtime/kernel/port_call.h"
 #include "tests/kernel/child.h"
 #include "tests/kernel/fixture.h"
+#include "tests/kernel/task.h"
 
 namespace pyrene::kernel_test {
 namespace {
@@ -155,14 +157,16 @@ TEST_F(QuotaTest, MappingsArePaidByTheDomainTheyAreIn) {
   EXPECT_EQ(sys::DomainMap(domain, memory, 0, uint64_t{50} << 30, 1, kReadWrite), Status::kOk);
 }
 
-// A map that runs out of tables half way leaves nothing mapped.
-TEST_F(QuotaTest, MapIsAllOrNothing) {
+// A map that runs out of tables half way keeps what is done; it can be unmapped.
+TEST_F(QuotaTest, MapThatRunsOut) {
   const CapIndex memory = Ram(2 * 512 + 2, kBlock);
   const CapIndex domain = NewDomain(3);
   // Not block aligned: needs level-2 and three level-3 tables, and a page for its record.
   const uint64_t address = (uint64_t{1} << 30) - kPage + kBlock;
-  EXPECT_EQ(sys::DomainMap(domain, memory, 1, address, 2 * 512, kReadWrite), Status::kNoMemory);
-  for (uint64_t i = 0; i < 2 * 512; ++i) {
+  const uint64_t pages = 2 * 512;
+  EXPECT_EQ(sys::DomainMap(domain, memory, 1, address, pages, kReadWrite), Status::kNoMemory);
+  ASSERT_EQ(sys::DomainUnmap(domain, address, pages), Status::kOk);
+  for (uint64_t i = 0; i < pages; ++i) {
     const Status status = sys::DomainMap(domain, memory, 0, address + i * kPage, 1, kReadWrite);
     if (status == Status::kOk) {
       ASSERT_EQ(sys::DomainUnmap(domain, address + i * kPage, 1), Status::kOk);
@@ -170,6 +174,50 @@ TEST_F(QuotaTest, MapIsAllOrNothing) {
       ASSERT_EQ(status, Status::kNoMemory) << i;
     }
   }
+  ASSERT_EQ(sys::DomainReset(domain), Status::kOk);
+  EXPECT_EQ(sys::DomainAccount(domain).used_pages, 0u);
+}
+
+// Interrupts that come all the time cut a long map, unmap or revoke into pieces; the records of the
+// pieces go with what they stand for, in whatever order it is unmapped.
+TEST_F(QuotaTest, LongOperationsInPieces) {
+  constexpr uint64_t kPages = 4 * 512;
+  const CapIndex memory = Ram(kPages + 1, kBlock);
+  const CapIndex domain = NewDomain(40);
+  const uint64_t address = uint64_t{1} << 30;
+  const uint64_t rounds = Option("rounds", 10);
+  std::atomic<bool> stop = false;
+  TaskOf interrupts(On(0), [&stop] {
+    while (!stop) Sleep(20);
+  });
+  interrupts->Start();
+  for (uint64_t round = 0; round < rounds; ++round) {
+    // By pages: physical and virtual addresses do not agree. The first page leads to its own place.
+    ASSERT_EQ(sys::DomainMap(domain, memory, 1, address, kPages, kReadWrite), Status::kOk);
+    EXPECT_EQ(sys::DomainMap(domain, memory, 0, address + (round % kPages) * kPage, 1, kReadWrite),
+              Status::kOccupied);
+    const uint64_t middle = (round * 97 % kPages) * kPage;
+    ASSERT_EQ(sys::DomainUnmap(domain, address + middle, 1), Status::kOk);
+    switch (round % 3) {
+      case 0:
+        ASSERT_EQ(sys::DomainUnmap(domain, address, kPages), Status::kOk);
+        break;
+      case 1:
+        ASSERT_EQ(sys::DomainUnmap(domain, address + kPages / 2 * kPage, kPages / 2), Status::kOk);
+        ASSERT_EQ(sys::DomainUnmap(domain, address, kPages / 2), Status::kOk);
+        break;
+      default:
+        ASSERT_EQ(sys::CapRevoke(memory), Status::kOk) << "the capability stays, and its mappings";
+        ASSERT_EQ(sys::DomainUnmap(domain, address, kPages), Status::kOk);
+        break;
+    }
+  }
+  ASSERT_EQ(sys::DomainMap(domain, memory, 1, address, kPages, kReadWrite), Status::kOk);
+  ASSERT_EQ(sys::CapDelete(memory), Status::kOk);
+  stop = true;
+  EXPECT_TRUE(interrupts->Ends());
+  EXPECT_EQ(sys::DomainMap(domain, Ram(1), 0, address, 1, kReadWrite), Status::kOk)
+      << "its mappings go with the capability";
   ASSERT_EQ(sys::DomainReset(domain), Status::kOk);
   EXPECT_EQ(sys::DomainAccount(domain).used_pages, 0u);
 }

@@ -5,8 +5,10 @@
 
 #include "gtest/gtest.h"
 #include "kernel/arch/descriptor.h"
+#include "kernel/arch/timer.h"
 #include "kernel/memory/layout.h"
 #include "kernel/memory/page_table.h"
+#include "kernel/syscall/dispatch.h"
 #include "tests/unit/kernel_test_util.h"
 
 namespace pyrene {
@@ -28,6 +30,9 @@ class KernelPageTable : public testing::Test {
 
   Status Map(uint64_t address, uint64_t physical, uint64_t pages) {
     return table_.Map(*account_, address, physical, pages, kAttributes);
+  }
+  void UnmapMatching(uint64_t address, uint64_t physical, uint64_t pages) {
+    EXPECT_EQ(table_.Unmap(*account_, address, pages, nullptr, &physical), Status::kOk);
   }
   // The physical address that hardware would come to.
   std::optional<uint64_t> Translate(uint64_t address) const {
@@ -105,16 +110,38 @@ TEST_F(KernelPageTable, MapRefusesWhatIsMapped) {
   EXPECT_EQ(Map(2 * kBlockBytes, 0, 1), Status::kOk);
 }
 
-TEST_F(KernelPageTable, MapWithoutMemoryChangesNothing) {
+TEST_F(KernelPageTable, MapWithoutMemoryKeepsWhatIsDone) {
   OwnAccount poor(2);
   PageTable table(static_cast<uint64_t*>(poor->AllocatePage()), kContext);
   // Two tables are needed, one is left.
   EXPECT_EQ(table.Map(*poor, 0, 0, 1, kAttributes), Status::kNoMemory);
   EXPECT_EQ(table.Lookup(0).entry, 0u);
-  // Blocks need one table only; the last page needs another: the blocks are taken back.
-  EXPECT_EQ(table.Map(*poor, 0, 0, 3 * 512 + 1, kAttributes), Status::kNoMemory);
-  for (uint64_t i = 0; i < 4; ++i) EXPECT_EQ(table.Lookup(i * kBlockBytes).entry, 0u);
-  EXPECT_EQ(table.Map(*poor, 0, 0, 3 * 512, kAttributes), Status::kOk);
+  // Blocks need one table only; the last page needs another.
+  uint64_t done;
+  EXPECT_EQ(table.Map(*poor, 0, 0, 3 * 512 + 1, kAttributes, &done), Status::kNoMemory);
+  EXPECT_EQ(done, 3u * 512);
+  for (uint64_t i = 0; i < 4; ++i) EXPECT_EQ(table.Lookup(i * kBlockBytes).entry != 0, i < 3);
+}
+
+TEST_F(KernelPageTable, LongOperationsStopAfterALeafWhenAnInterruptIsPending) {
+  arch::SetHypervisorTimer(0);
+  uint64_t done;
+  EXPECT_EQ(table_.Map(*account_, 0, kBlockBytes, 5, kAttributes, &done), Status::kOk);
+  EXPECT_EQ(done, 1u);
+  EXPECT_EQ(Translate(0), kBlockBytes);
+  EXPECT_FALSE(Translate(kPageBytes).has_value());
+  // There are entries to look at by now, before anything is mapped.
+  const uint64_t physical = kBlockBytes + kPageBytes;
+  EXPECT_EQ(table_.Map(*account_, kPageBytes, physical, 4, kAttributes, &done), kRestart);
+  EXPECT_EQ(done, 0u);
+  EXPECT_FALSE(Translate(kPageBytes).has_value());
+  ASSERT_EQ(Map(kPageBytes, physical, 4), Status::kOk) << "without `done` it does not stop";
+  EXPECT_EQ(table_.Unmap(*account_, 0, 5, &done), Status::kOk);
+  EXPECT_EQ(done, 1u);
+  EXPECT_EQ(Translate(kPageBytes), physical);
+  EXPECT_EQ(table_.Unmap(*account_, kPageBytes, 4, &done, &physical), Status::kOk);
+  EXPECT_EQ(done, 1u);
+  EXPECT_EQ(Translate(2 * kPageBytes), physical + kPageBytes);
 }
 
 TEST_F(KernelPageTable, SplitBreaksBeforeItMakes) {
@@ -146,7 +173,7 @@ TEST_F(KernelPageTable, UnmapWithoutMemoryToSplitKeepsWhatIsThere) {
 
 TEST_F(KernelPageTable, UnmapOfNothingInvalidatesNothing) {
   ASSERT_EQ(table_.Unmap(*account_, 0, 1000), Status::kOk);
-  table_.UnmapMatching(0, 0, 1000);
+  UnmapMatching(0, 0, 1000);
   EXPECT_EQ(invalidations_, 0u);
 }
 
@@ -156,7 +183,7 @@ TEST_F(KernelPageTable, UnmapMatchingLeavesWhatLeadsElsewhere) {
   ASSERT_EQ(table_.Unmap(*account_, kBlockBytes + 3 * kPageBytes, 2), Status::kOk);
   ASSERT_EQ(Map(kBlockBytes + 3 * kPageBytes, 0x7000, 1), Status::kOk);
   const size_t tables = Tables();
-  table_.UnmapMatching(kBlockBytes, 16 * kBlockBytes, 2 * 512);
+  UnmapMatching(kBlockBytes, 16 * kBlockBytes, 2 * 512);
   for (uint64_t i = 0; i < 2 * 512; ++i)
     ASSERT_EQ(Translate(kBlockBytes + i * kPageBytes).has_value(), i == 3) << i;
   EXPECT_EQ(Tables(), tables);
@@ -239,7 +266,7 @@ TEST_F(KernelPageTableRandom, AgainstAMapOfPages) {
         model.erase(p);
         stale_.insert(p);
       }
-      table_.UnmapMatching(first * kPageBytes, physical * kPageBytes, end - first);
+      UnmapMatching(first * kPageBytes, physical * kPageBytes, end - first);
       ASSERT_TRUE(stale_.empty());
     } else {
       for (const auto& [p, t] : model) stale_.insert(p);
