@@ -34,6 +34,7 @@ struct SupervisionEvent {
     connectRefused @3 :Refusal;
     stop @4 :Void;                 # end in order; init destroys the domain after one heartbeat
     clockSet @5 :Void;             # the start page has a new realtime offset
+    offersTold @6 :Void;           # all channels that stood when this life began have been offered; once per generation
   }
 }
 

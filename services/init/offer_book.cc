@@ -89,6 +89,12 @@ void OfferBook::Pump(Port& port) {
   }
 }
 
+bool OfferBook::AllTold() const {
+  return std::none_of(entries_.begin(), entries_.end(), [](const Entry& entry) {
+    return entry.state == State::kWaiting || entry.state == State::kRevoking;
+  });
+}
+
 void OfferBook::Taken(absl::string_view name) {
   Entry* const entry = Find(name);
   if (entry != nullptr && entry->state == State::kOffered) entry->state = State::kTaken;

@@ -63,6 +63,9 @@ class OfferBook {
   // Installs and tells what waits.
   void Pump(Port& port);
 
+  // Nothing waits to be told.
+  bool AllTold() const;
+
   // What the service says; a name that it can not speak of is ignored. Closed: true if an offer is
   // gone now.
   void Taken(absl::string_view name);

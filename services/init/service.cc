@@ -115,6 +115,7 @@ absl::Status Service::Launch(absl::Span<const Grant> grants, const Grant& log_si
   launched_at_ = runtime::MonotonicNow();
   heartbeat_.Start(launched_at_);
   ping_waits_ = clock_waits_ = false;
+  offers_told_waits_ = true;
   last_words_.clear();
   control_->Update();
   return absl::OkStatus();
@@ -215,6 +216,10 @@ void Service::Pump() {
     clock_waits_ = !Send();
   }
   offers_.Pump(*this);
+  if (offers_told_waits_ && offers_.AllTold()) {
+    builder_.Start<proto::SupervisionEvent>().setOffersTold();
+    offers_told_waits_ = !Send();
+  }
   control_->Flush();
 }
 

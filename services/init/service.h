@@ -137,6 +137,7 @@ class Service final : private OfferBook::Port {
   Heartbeat heartbeat_;
   bool ping_waits_ = false;
   bool clock_waits_ = false;
+  bool offers_told_waits_ = false;
   uint64_t ticks_at_ping_ = 0;
   OfferBook offers_;
 };

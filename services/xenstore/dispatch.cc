@@ -59,6 +59,7 @@ Reply Server::Execute(Connection* connection, uint32_t type, uint32_t transactio
   request.connection = connection;
   request.caller = CallerOf(*connection);
   request.quota = &QuotaOf(request.caller.domid);
+  if (request.caller.privileged) request.room = Room();
   request.transaction_id = transaction;
   request.rest = payload;
   const Operation* operation = FindOperation(type);

@@ -70,8 +70,9 @@ void Server::Queue(Watch* watch, std::string_view payload) {
   if (connection->output.event_bytes() < QuotaOf(connection->credential.domid).events) {
     QueueEvent(connection, payload);
   } else {
-    watch->merged = true;
     connection->merged_events = true;
+    if (std::exchange(watch->merged, true)) return;
+    observer_->OnWatchMerged(*watch);
   }
 }
 
@@ -81,6 +82,7 @@ void Server::DeliverMerged(Connection* connection) {
     Watch* watch = watches_.Find(connection->id, path, token);
     if (!watch->merged) continue;
     watch->merged = false;
+    observer_->OnWatchMerged(*watch);
     Deliver(watch, path);
   }
 }

@@ -1,12 +1,17 @@
 // SPDX-License-Identifier: Apache-2.0
 //
 // The XenStore service: guests by their rings, the toolstack and guests' VMMs by messages.
-// Capabilities: `events`; channels `init`, `xenstore` (with xl); by offers, for each guest, the
-// channel with its VMM and the ring page.
+// Capabilities: `events`, `journal`; channels `init`, `xenstore` (with xl); by offers, for each
+// guest, the channel with its VMM and the ring page.
+//
+// The journal holds all that a next life needs: a death at any instruction costs time only
+// (docs/decisions/xenstore-journal.md).
 #include <algorithm>
 #include <cstdlib>
 #include <map>
 #include <memory>
+#include <optional>
+#include <set>
 #include <string>
 #include <utility>
 #include <vector>
@@ -18,8 +23,12 @@
 #include "runtime/clock.h"
 #include "runtime/event_loop.h"
 #include "runtime/log.h"
+#include "runtime/memory.h"
 #include "runtime/service.h"
 #include "services/init/client/supervision_client.h"
+#include "services/journal/log.h"
+#include "services/xenstore/journal/recorder.h"
+#include "services/xenstore/journal/restore.h"
 #include "services/xenstore/service/message_link.h"
 #include "services/xenstore/service/ring_page.h"
 #include "services/xl/xenstore_tree.h"
@@ -28,6 +37,29 @@ namespace pyrene::xenstore {
 namespace {
 
 constexpr uint32_t kRequestsInARound = 8;  // of one guest, before the others have their turn
+
+constexpr char kRepairCommand[] = "`repair xenstore` drops it and goes on with the rest";
+
+// What the memory (the manifest's heapKib) and the journal have room for. A guest's memory is less
+// than Xen's 2 MiB; unread output comes on top of `memory`, up to a reply and what `events` says.
+constexpr uint64_t kKib = 1024;
+constexpr size_t kMaxGuests = 16;
+constexpr Quota kGuestQuota = {
+    .memory_soft = 128 * kKib, .memory = 160 * kKib, .events = 16 * kKib};
+constexpr uint64_t kGuestShare = 192 * kKib;
+constexpr uint64_t kCapacity = 4096 * kKib;      // a quarter of it for the toolstack and VMMs
+constexpr uint64_t kChanges = 1024 * kKib - 32;  // of each half of the journal, beyond the state
+static_assert(kMaxGuests * kGuestShare <= kCapacity * 3 / 4);
+
+ServerOptions Options() {
+  ServerOptions options;
+  options.guest_quota = kGuestQuota;
+  options.capacity = kCapacity;
+  options.guest_share = kGuestShare;
+  options.max_guests = kMaxGuests;
+  options.snapshot_limit = 1024 * kKib;
+  return options;
+}
 
 // A guest's ring as it was offered, and its server while the guest is introduced.
 struct GuestRing {
@@ -42,12 +74,17 @@ class Service final : public ServerHost {
  public:
   absl::Status Start();
   absl::Status Run();
+  init::SupervisionClient* supervision() { return supervision_.get(); }
 
   absl::Status MapRing(DomId domid, const Domain& domain) override;
   void UnmapRing(DomId domid, ConnectionId connection) override;
   void Wake(ConnectionId connection) override;
 
  private:
+  absl::Status OpenJournal();
+  absl::Status Restore();
+  void ResumeRing(GuestRing& ring);
+  void ForgetTheGone();
   void Offered(const init::Offer& offer);
   void Revoked(const std::string& name);
   void Release(DomId domid);
@@ -57,7 +94,15 @@ class Service final : public ServerHost {
   void Listen(unsigned bit);
   void Round();
 
-  Server server_{this, nullptr};
+  Recorder recorder_{[] {
+    runtime::LogError("the state of XenStore does not fit into its journal");
+    std::exit(EXIT_FAILURE);
+  }};
+  Server server_{this, &recorder_, Options()};
+  runtime::Memory journal_memory_;
+  std::optional<journal::Log> journal_;
+  // Of the former life, until their pages are offered.
+  std::map<ConnectionId, RingState> former_rings_;
   std::unique_ptr<runtime::EventLoop> loop_;
   std::unique_ptr<init::SupervisionClient> supervision_;
   unsigned again_bit_ = 0;
@@ -75,9 +120,11 @@ absl::Status Service::Start() {
   init::SupervisionClient::Handlers handlers;
   handlers.offered = [this](const init::Offer& offer) { Offered(offer); };
   handlers.revoked = [this](const std::string& name) { Revoked(name); };
+  handlers.offers_told = [this] { ForgetTheGone(); };
   auto supervision = init::SupervisionClient::Open(std::move(handlers));
   if (!supervision.ok()) return supervision.status();
   supervision_ = *std::move(supervision);
+  if (absl::Status s = OpenJournal(); !s.ok()) return s;
   auto xl = proto::OpenChannel("xenstore", proto::Side::kServer,
                                proto::SchemaId<proto::XenstoreRequest>());
   if (!xl.ok()) return xl.status();
@@ -89,10 +136,64 @@ absl::Status Service::Start() {
   const auto again = loop_->AddSource([] {});
   if (!again.ok()) return again.status();
   again_bit_ = *again;
-  if (absl::Status s = MakeBaseNodes(); !s.ok()) return s;
   supervision_->Ready();
   supervision_->OnWake();
   return absl::OkStatus();
+}
+
+absl::Status Service::OpenJournal() {
+  const CapIndex cap = runtime::FindCapability("journal");
+  if (cap == kNullCap) {
+    runtime::LogWarning("no journal: XenStore will not survive a restart");
+    return MakeBaseNodes();
+  }
+  auto memory = runtime::Memory::Map(cap, runtime::Access::kReadWrite);
+  if (!memory.ok()) return memory.status();
+  if (memory->size() / 2 < kCapacity + kChanges)
+    return absl::FailedPreconditionError("the journal is smaller than what quotas allow");
+  journal_memory_ = *std::move(memory);
+  absl::Status status = Restore();
+  if (absl::IsDataLoss(status)) {
+    return absl::DataLossError(absl::StrCat("journal: ", status.message(), ": ", kRepairCommand));
+  }
+  return status;
+}
+
+absl::Status Service::Restore() {
+  auto log = journal::Log::Open(journal_memory_.data(), journal_memory_.size());
+  if (!log.ok()) return log.status();
+  journal_ = *std::move(log);
+  if (journal_->empty()) {
+    recorder_.Start(&*journal_, &server_, {});
+    recorder_.Renew();
+    if (absl::Status s = MakeBaseNodes(); !s.ok()) return s;
+    server_.Sync();
+    return absl::OkStatus();
+  }
+  Restorer restorer(&server_);
+  absl::Status status =
+      journal_->Replay([&](journal::Log::Record record) { return restorer.Take(record); });
+  if (!status.ok()) return status;
+  former_rings_ = restorer.TakeRings();
+  recorder_.Start(&*journal_, &server_, former_rings_);
+  server_.EndRestore();
+  server_.Sync();
+  return absl::OkStatus();
+}
+
+// Guests that ended while nobody was here: init has offered all that there are.
+void Service::ForgetTheGone() {
+  std::set<DomId> gone;
+  for (const auto& [domid, domain] : server_.domains()) gone.insert(domid);
+  for (const auto& [domid, directory] : server_.vmm_directories()) gone.insert(domid);
+  for (const auto& [name, domid] : vmms_) gone.erase(domid);
+  for (const DomId domid : gone) {
+    VmmAuthority authority(domid, [](const std::string&) { return true; });
+    authority.Adopt(server_.VmmDirectory(domid), {});
+    Release(domid);
+    Remove(authority.Trees());
+    server_.SetVmmDirectory(domid, {});
+  }
 }
 
 // What guests' trees hang from.
@@ -146,6 +247,7 @@ void Service::Round() {
       ring.server = nullptr;
     }
   }
+  server_.Sync();
   if (more) loop_->notification().Signal(uint64_t{1} << again_bit_);
 }
 
@@ -161,9 +263,10 @@ void Service::Offered(const init::Offer& offer) {
 absl::Status Service::Take(const init::Offer& offer) {
   if (offer.peer_domid == 0) return absl::InvalidArgumentError("of no guest");
   if (offer.schema_id == proto::kPvXenstoreRing) {
-    rings_[offer.name] = {runtime::OwnedHandle(offer.memory),
-                          runtime::Notification::Adopt(offer.wake_peer), offer.peer_domid, nullptr,
-                          nullptr};
+    GuestRing& ring = rings_[offer.name];
+    ring = {runtime::OwnedHandle(offer.memory), runtime::Notification::Adopt(offer.wake_peer),
+            offer.peer_domid, nullptr, nullptr};
+    ResumeRing(ring);
     return absl::OkStatus();
   }
   auto channel = proto::OpenChannel(offer.name, proto::Side::kServer, offer.schema_id, offer.memory,
@@ -173,6 +276,22 @@ absl::Status Service::Take(const init::Offer& offer) {
       std::make_unique<MessageLink>(server_, *std::move(channel), offer.peer_domid);
   vmms_[offer.name] = offer.peer_domid;
   return absl::OkStatus();
+}
+
+// If the former life served it.
+void Service::ResumeRing(GuestRing& ring) {
+  const Domain* const domain = server_.FindDomain(ring.domid);
+  if (domain == nullptr) return;
+  auto state = former_rings_.extract(domain->connection);
+  if (state.empty()) return;
+  auto memory = runtime::Memory::Map(ring.memory.get(), runtime::Access::kReadWrite);
+  if (!memory.ok()) return runtime::LogError("guest ", ring.domid, ": ", memory.status().message());
+  ring.page = std::make_unique<MappedRingPage>(*std::move(memory));
+  ring.server = std::make_unique<RingServer>(&server_, domain->connection, ring.page.get());
+  if (ring.server->Resume(kServerFeatures, std::move(state.mapped())) != RingServer::Health::kOk)
+    ring.server = nullptr;  // broken in the former life, or zeroed for the guest's next boot
+  // The former life may have died between its last store and telling the guest of it.
+  ring.peer.Signal();
 }
 
 // Also one that was never introduced: its VMM may have died between its nodes and that. Nothing to
@@ -196,12 +315,14 @@ void Service::Revoked(const std::string& name) {
     links_.erase(name);
     Release(vmm->second);
     Remove(trees);
+    server_.SetVmmDirectory(vmm->second, {});
     vmms_.erase(vmm);
   }
   if (const auto ring = rings_.find(name); ring != rings_.end()) {
     Release(ring->second.domid);
     rings_.erase(ring);
   }
+  server_.Sync();
   supervision_->Closed(name);
 }
 
@@ -237,5 +358,6 @@ int main() {
   absl::Status status = service.Start();
   if (status.ok()) status = service.Run();
   pyrene::runtime::LogError(status.message());
+  if (service.supervision() != nullptr) service.supervision()->Failed(status.message());
   return EXIT_FAILURE;
 }

@@ -4,6 +4,9 @@
 // change, which calls one of these after it took effect; what they report, replayed in order, gives
 // the state again. (Not reported: the contents of open transactions, which a restarted store ends
 // with EAGAIN, and counts that are derived.)
+//
+// OnSync comes before anything that was told since the last one can be seen by a client: a journal
+// keeps all of it or none.
 #pragma once
 
 #include <string_view>
@@ -30,7 +33,7 @@ class MutationObserver {
  public:
   virtual ~MutationObserver() = default;
 
-  // Changes between these two belong to one request: a journal must keep all of them or none.
+  // Changes between these two belong to one request; no OnSync comes between them.
   virtual void OnBegin() {}
   virtual void OnEnd() {}
 
@@ -48,17 +51,23 @@ class MutationObserver {
   virtual void OnWatchAdded(const Watch&) {}
   virtual void OnWatchRemoved(ConnectionId, std::string_view /*path*/, std::string_view /*token*/) {
   }
+  // Events for it were left out: one is owed; or that one was queued.
+  virtual void OnWatchMerged(const Watch&) {}
   virtual void OnTransactionStarted(ConnectionId, uint32_t /*id*/) {}
   virtual void OnTransactionEnded(ConnectionId, uint32_t /*id*/) {}
 
   // A message joined, or left, the end or the front of a connection's output.
   virtual void OnOutputQueued(ConnectionId, std::string_view /*wire*/) {}
   virtual void OnOutputTaken(ConnectionId) {}
-  // Ring positions and a half-received message; called before the guest can see the change.
+  // Ring positions and a half-received message.
   virtual void OnRing(ConnectionId, const RingState&) {}
 
   virtual void OnDomainSet(DomId, const Domain&) {}
   virtual void OnDomainReleased(DomId) {}
+  // The directory below /vm that a guest's VMM made; empty: none any more.
+  virtual void OnVmmDirectory(DomId, std::string_view /*path*/) {}
+
+  virtual void OnSync() {}
 };
 
 }  // namespace pyrene::xenstore

@@ -30,6 +30,9 @@ struct Perm {
 // Never empty in a node.
 using Perms = absl::InlinedVector<Perm, 4>;
 
+// Of a node, whoever sets them: what a journal's record has room for.
+inline constexpr size_t kMaxPermissions = 64;
+
 // Who asks. The target is the domain that a stub domain serves, with whose rights it acts beside
 // its own.
 struct Caller {

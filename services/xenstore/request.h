@@ -22,6 +22,7 @@ struct Server::Request {
   Connection* connection = nullptr;
   Caller caller;
   const Quota* quota = nullptr;
+  uint64_t room = 0;                   // of a privileged caller: bytes
   uint32_t transaction_id = 0;         // as in the header
   Transaction* transaction = nullptr;  // null if none, or if the operation takes none
   std::string path;                    // for operations that begin with one; absolute or special
@@ -30,7 +31,9 @@ struct Server::Request {
   std::string_view rest;               // the payload behind path or domid
   std::string reply = std::string("OK\0", 3);
 
-  View MakeView(Store* store) { return View(store, transaction, caller, *quota, connection->id); }
+  View MakeView(Store* store) {
+    return View(store, transaction, caller, *quota, room, connection->id);
+  }
 };
 
 struct Server::Operation {

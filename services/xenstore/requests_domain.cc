@@ -24,6 +24,10 @@ Error Server::Introduce(DomId domid, uint64_t gfn, uint32_t port) {
   if (IsService(domid)) return Error::kInvalid;
   Begin();
   const Domain* known = FindDomain(domid);
+  if (known == nullptr && domains_.size() >= options_.max_guests) {
+    End();
+    return Error::kNoSpace;
+  }
   Domain domain;
   if (known != nullptr) {
     // Started again with the same number: nothing of its former connection may reach the new one.
@@ -75,6 +79,21 @@ Error Server::Release(DomId domid) {
   special_changes_.push_back(kReleaseDomain);
   End();
   return Error::kOk;
+}
+
+const std::string& Server::VmmDirectory(DomId domid) const {
+  static const std::string none;
+  const auto found = vmm_directories_.find(domid);
+  return found == vmm_directories_.end() ? none : found->second;
+}
+
+void Server::SetVmmDirectory(DomId domid, const std::string& path) {
+  if (path.empty()) {
+    if (vmm_directories_.erase(domid) == 0) return;
+  } else {
+    vmm_directories_[domid] = path;
+  }
+  observer_->OnVmmDirectory(domid, path);
 }
 
 Error Server::ShutDown(DomId domid) {

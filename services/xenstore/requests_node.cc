@@ -85,6 +85,7 @@ Error Server::SetPerms(Request& request) {
     perms.push_back(perm);
   }
   if (perms.empty()) return Error::kInvalid;
+  if (perms.size() > kMaxPermissions) return Error::kNoSpace;
   if (IsSpecial(request.path)) {
     if (!request.caller.privileged) return Error::kAccess;
     SetSpecialPerms(request.path, perms);
@@ -93,9 +94,11 @@ Error Server::SetPerms(Request& request) {
   if (!request.caller.privileged) {
     if (perms.size() > request.quota->permissions) return Error::kNoSpace;
     // An entry for a domain that does not exist gives nothing, not even to a later domain with that
-    // id.
+    // id. Id 0 is nobody's, ever: guests' tools name it, and find it again.
     perms.erase(std::remove_if(perms.begin() + 1, perms.end(),
-                               [this](const Perm& perm) { return !IsKnown(perm.domid); }),
+                               [this](const Perm& perm) {
+                                 return perm.domid != kNobody && !IsKnown(perm.domid);
+                               }),
                 perms.end());
   }
   return request.MakeView(&store_).SetPerms(request.path, perms);

@@ -101,11 +101,11 @@ void Server::DoomOldTransactions() {
   uint64_t retired = store_.retired_bytes();
   if (retired < next_doom_check_) return;
   // Looking at all transactions after each byte would cost more than the bytes.
-  next_doom_check_ = retired + kSnapshotLimit / 16;
+  next_doom_check_ = retired + options_.snapshot_limit / 16;
   for (auto& [id, connection] : connections_) {
     if (connection->credential.privileged) continue;
     for (auto& [number, transaction] : connection->transactions) {
-      if (retired - transaction.start_retired <= kSnapshotLimit) continue;
+      if (retired - transaction.start_retired <= options_.snapshot_limit) continue;
       transaction.Doom(store_);
       Recharge(*connection, &transaction);
     }

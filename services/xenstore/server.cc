@@ -116,6 +116,16 @@ const Quota& Server::QuotaOf(DomId domid) const {
   return FindDomain(domid) != nullptr ? options_.guest_quota : options_.service_quota;
 }
 
+uint64_t Server::Room() const {
+  if (options_.capacity == ~uint64_t{0}) return options_.capacity;
+  uint64_t taken = (options_.max_guests - domains_.size()) * options_.guest_share;
+  for (const auto& [domid, account] : store_.accounts()) {
+    taken +=
+        domains_.contains(domid) ? std::max(account.memory, options_.guest_share) : account.memory;
+  }
+  return options_.capacity - std::min(options_.capacity, taken);
+}
+
 Connection* Server::Find(ConnectionId id) {
   auto found = connections_.find(id);
   return found == connections_.end() ? nullptr : found->second.get();

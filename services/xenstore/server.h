@@ -10,8 +10,10 @@
 #include <map>
 #include <memory>
 #include <optional>
+#include <set>
 #include <string>
 #include <string_view>
+#include <utility>
 #include <vector>
 
 #include "absl/status/status.h"
@@ -41,6 +43,13 @@ class ServerHost {
 struct ServerOptions {
   Quota guest_quota;
   Quota service_quota = kServiceQuota;
+  // Bytes of all accounts together: what there is memory and journal for. Of that, each guest that
+  // is there, or may yet come, has `guest_share` for itself: what its quota allows, with its unread
+  // output. The privileged get ENOSPC when they would take from it.
+  uint64_t capacity = ~uint64_t{0};
+  uint64_t guest_share = 0;
+  size_t max_guests = ~size_t{0};
+  uint64_t snapshot_limit = kSnapshotLimit;  // transaction.h
   // How long a guest waits for a service's repeated transaction at most.
   uint64_t hold_ns = 50'000'000;
 };
@@ -80,6 +89,9 @@ class Server {
   void Reset(ConnectionId connection);
   void NoteRing(ConnectionId connection, const RingState& state);
 
+  // To be called before a client can see anything of what was done: a ring's index, a reply.
+  void Sync() { observer_->OnSync(); }
+
   // --- Domains: also reached by the requests of the same names.
   Error Introduce(DomId domid, uint64_t gfn, uint32_t port);
   // The domain is gone: its connection, its nodes and its id in others' permissions go too.
@@ -94,7 +106,44 @@ class Server {
   // When AdvanceTime has something to do; ~0: never.
   uint64_t Deadline() const;
 
+  // --- The directory below /vm that a guest's VMM made; empty: none.
+  const std::string& VmmDirectory(DomId domid) const;
+  void SetVmmDirectory(DomId domid, const std::string& path);
+
+  // --- After a restart, before anything else: what the observer of the former life was told, in
+  // the same order (services/xenstore/journal/restore.h). The observer hears nothing of it. False:
+  // impossible after what came before.
+  [[nodiscard]] bool RestoreGeneration(uint64_t generation);
+  [[nodiscard]] bool RestoreNode(std::string_view path, std::string_view value, const Perms& perms);
+  [[nodiscard]] bool RestoreNodeRemoved(std::string_view path);
+  [[nodiscard]] bool RestoreSpecialPerms(std::string_view path, const Perms& perms);
+  [[nodiscard]] bool RestoreConnection(ConnectionId id, Credential credential, bool ring,
+                                       uint32_t last_transaction);
+  [[nodiscard]] bool RestoreConnectionClosed(ConnectionId id);
+  [[nodiscard]] bool RestoreConnectionReset(ConnectionId id);
+  [[nodiscard]] bool RestoreWatch(const Watch& watch);
+  [[nodiscard]] bool RestoreWatchRemoved(ConnectionId id, std::string_view path,
+                                         std::string_view token);
+  [[nodiscard]] bool RestoreWatchMerged(ConnectionId id, std::string_view path,
+                                        std::string_view token, bool merged);
+  [[nodiscard]] bool RestoreTransaction(ConnectionId id, uint32_t transaction);
+  [[nodiscard]] bool RestoreTransactionEnded(ConnectionId id, uint32_t transaction);
+  [[nodiscard]] bool RestoreOutput(ConnectionId id, std::string_view wire);
+  [[nodiscard]] bool RestoreOutputTaken(ConnectionId id, uint32_t messages);
+  [[nodiscard]] bool RestoreDomain(DomId domid, const Domain& domain);
+  [[nodiscard]] bool RestoreDomainReleased(DomId domid);
+  // After the last of them: connections of services are closed, for they begin anew with each life
+  // of either end; open transactions can not be committed any more.
+  void EndRestore();
+
   const Store& store() const { return store_; }
+  const std::map<ConnectionId, std::unique_ptr<Connection>>& connections() const {
+    return connections_;
+  }
+  const WatchTable& watches() const { return watches_; }
+  const std::map<DomId, Domain>& domains() const { return domains_; }
+  const std::map<std::string, Perms, std::less<>>& special_perms() const { return special_perms_; }
+  const std::map<DomId, std::string>& vmm_directories() const { return vmm_directories_; }
   const Quota& QuotaOf(DomId domid) const;
   // Counts all accounts afresh and compares: an error names the first that differs.
   absl::Status CheckAccounts() const;
@@ -147,6 +196,9 @@ class Server {
   void DoomOldTransactions();
   void EndHold(Connection* connection);
 
+  // Bytes that a privileged request may still take.
+  uint64_t Room() const;
+
   bool IsService(DomId domid) const;
   bool IsKnown(DomId domid) const { return FindDomain(domid) != nullptr || IsService(domid); }
 
@@ -188,6 +240,9 @@ class Server {
   std::map<DomId, Quota>
       quotas_;  // of domains that have one of their own; kNobody: of guests that have none
   std::map<std::string, Perms, std::less<>> special_perms_;
+  std::map<DomId, std::string> vmm_directories_;
+  // While restoring: open ones, by connection.
+  std::set<std::pair<ConnectionId, uint32_t>> restored_transactions_;
   std::vector<std::string_view> special_changes_;
   std::optional<Watch>
       new_watch_;  // a copy of the watch that the request has set: its first event is owed

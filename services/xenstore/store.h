@@ -5,6 +5,7 @@
 // the five functions marked "mutation".
 #pragma once
 
+#include <algorithm>
 #include <map>
 #include <string>
 #include <utility>
@@ -64,6 +65,9 @@ class Store {
   }
   // To be called while no transaction is open.
   void ForgetReleases() { released_.clear(); }
+
+  // After a restart: counts on from there. Never back.
+  void SetGeneration(uint64_t generation) { generation_ = std::max(generation_, generation); }
 
   // What happened since the last call, oldest first.
   std::vector<Change> TakeChanges() { return std::exchange(changes_, {}); }

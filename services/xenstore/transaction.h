@@ -30,7 +30,7 @@
 
 namespace pyrene::xenstore {
 
-inline constexpr uint64_t kSnapshotLimit = 4 << 20;
+inline constexpr uint64_t kSnapshotLimit = 4 << 20;  // ServerOptions may have another
 
 // What a transaction did at a path.
 using Touch = uint8_t;

@@ -4,8 +4,13 @@
 namespace pyrene::xenstore {
 
 View::View(Store* store, Transaction* transaction, const Caller& caller, const Quota& quota,
-           ConnectionId writer)
-    : store_(store), transaction_(transaction), caller_(caller), quota_(quota), writer_(writer) {}
+           uint64_t room, ConnectionId writer)
+    : store_(store),
+      transaction_(transaction),
+      caller_(caller),
+      quota_(quota),
+      room_(room),
+      writer_(writer) {}
 
 Error View::Open(std::string_view path, Access need, Touch touch, const Node** node) {
   if (Error error = Note(path, touch); error != Error::kOk) return error;
@@ -91,7 +96,7 @@ Error View::Note(std::string_view path, Touch touch) {
 }
 
 Error View::CheckMemory(uint64_t bytes) const {
-  if (caller_.privileged) return Error::kOk;
+  if (caller_.privileged) return bytes > room_ ? Error::kNoSpace : Error::kOk;
   uint64_t used = store_->account(caller_.domid).memory;
   return used + bytes > quota_.memory ? Error::kNoSpace : Error::kOk;
 }
@@ -106,16 +111,17 @@ Error View::Create(std::string_view path, std::string_view value) {
   size_t length = 0;
   const Node& nearest = tree().FindNearest(path, &length);
   Perms perms = nearest.perms;
+  const uint64_t missing = DepthOf(path) - (length == 0 ? 0 : DepthOf(path.substr(0, length)));
+  const uint64_t bytes =
+      missing * (sizeof(Node) + perms.size() * sizeof(Perm)) + path.size() + value.size();
+  if (Error error = CheckMemory(bytes); error != Error::kOk) return error;
   if (!caller_.privileged) {
     perms[0].domid = caller_.domid;
-    uint64_t missing = DepthOf(path) - (length == 0 ? 0 : DepthOf(path.substr(0, length)));
     if (DepthOf(path) > quota_.depth) return Error::kNoSpace;
     int64_t nodes = static_cast<int64_t>(store_->account(caller_.domid).nodes + missing) +
                     (transaction_ != nullptr ? transaction_->own_nodes : 0);
     if (nodes > static_cast<int64_t>(quota_.nodes)) return Error::kNoSpace;
     if (Error error = CheckNodeSize(value, perms); error != Error::kOk) return error;
-    uint64_t bytes = missing * sizeof(Node) + path.size() + value.size();
-    if (Error error = CheckMemory(bytes); error != Error::kOk) return error;
   }
   if (transaction_ == nullptr) {
     store_->Create(path, value, perms, writer_);

@@ -15,9 +15,10 @@ namespace pyrene::xenstore {
 
 class View {
  public:
-  // `transaction` may be null. All outlive the view; `quota` is that of the caller's domain.
+  // `transaction` may be null. All outlive the view; `quota` is that of the caller's domain, `room`
+  // what counts instead for a privileged one: bytes.
   View(Store* store, Transaction* transaction, const Caller& caller, const Quota& quota,
-       ConnectionId writer);
+       uint64_t room, ConnectionId writer);
 
   // Finds `path` for a caller who needs all of `need`, and notes the touch. kNoEntry if it does not
   // exist and the caller has such access to the nearest ancestor that does; kAccess if not, or if
@@ -41,6 +42,7 @@ class View {
   Transaction* transaction_;
   const Caller& caller_;
   const Quota& quota_;
+  uint64_t room_;
   ConnectionId writer_;
 };
 

@@ -40,6 +40,9 @@ class WatchTable {
 
   // The watch of this connection on this path with this token, or null.
   Watch* Find(ConnectionId connection, std::string_view path, std::string_view token);
+  const Watch* Find(ConnectionId connection, std::string_view path, std::string_view token) const {
+    return const_cast<WatchTable*>(this)->Find(connection, path, token);
+  }
 
   // Calls `visit(Watch&, levels)` for each watch on `path` or an ancestor of it, those nearest to
   // the root first; `levels` is how far below the watched path `path` lies. `visit` must neither

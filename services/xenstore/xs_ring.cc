@@ -44,14 +44,32 @@ RingServer::Health RingServer::Attach(uint32_t features) {
     Gone();
     return health_;
   }
-  return Resume(features, std::move(state));
+  return Begin(features, std::move(state));
 }
 
 RingServer::Health RingServer::Resume(uint32_t features, RingState state) {
+  uint32_t request_producer = 0;
+  uint32_t reply_consumer = 0;
+  if (!page_->Load32(kRequestProducer, &request_producer) ||
+      !page_->Load32(kReplyConsumer, &reply_consumer)) {
+    Gone();
+  } else if (state.error == RingError::kNone &&
+             (request_producer - state.request_consumer > kRingSize ||
+              state.reply_producer - reply_consumer > kRingSize)) {
+    health_ = Health::kBroken;
+  } else {
+    return Begin(features, std::move(state));
+  }
+  return health_;
+}
+
+RingServer::Health RingServer::Begin(uint32_t features, RingState state) {
   features_ = features;
   state_ = std::move(state);
   health_ = state_.error == RingError::kNone ? Health::kOk : Health::kBroken;
   server_->NoteRing(connection_, state_);
+  published_consumer_ = state_.request_consumer;
+  published_producer_ = state_.reply_producer;
   bool stored = page_->Store32(kRequestConsumer, state_.request_consumer) &&
                 page_->Store32(kReplyProducer, state_.reply_producer) &&
                 page_->Store32(kErrorField, static_cast<uint32_t>(state_.error));
@@ -75,7 +93,7 @@ RingServer::Result RingServer::Process(uint32_t max_requests) {
     Header header = Header::Decode(BytesOf(message).data());
     server_->HandleRingRequest(connection_, header, std::string_view(message).substr(kHeaderSize),
                                state_);
-    serving = SendOutput();
+    serving = SendOutput() && Publish();
   }
   return {health_, notify_, more && health_ == Health::kOk};
 }
@@ -87,7 +105,9 @@ bool RingServer::Reconnect() {
   if (wanted == 0) return true;
   server_->Reset(connection_);
   state_ = RingState();
+  published_consumer_ = published_producer_ = 0;
   server_->NoteRing(connection_, state_);
+  server_->Sync();
   notify_ = true;
   bool stored = page_->Store32(kRequestConsumer, 0) && page_->Store32(kRequestProducer, 0) &&
                 page_->Store32(kReplyConsumer, 0) && page_->Store32(kReplyProducer, 0) &&
@@ -120,7 +140,7 @@ bool RingServer::SendOutput() {
         server_->TakeOutput(connection_, state_);
       }
     }
-    if (!Publish(kReplyProducer, state_.reply_producer)) return false;
+    if (!Publish()) return false;
   }
   return true;
 }
@@ -132,7 +152,6 @@ bool RingServer::ReadInput(bool* complete) {
   uint32_t available = 0;
   if (!page_->Load32(kRequestProducer, &producer)) return Gone();
   if (!Distance(producer, state_.request_consumer, &available)) return false;
-  bool moved = false;
   while (true) {
     size_t have = state_.input.size();
     size_t want = kHeaderSize;
@@ -150,9 +169,9 @@ bool RingServer::ReadInput(bool* complete) {
     if (!page_->CopyIn(offset, BytesOf(&state_.input, have))) return Gone();
     state_.request_consumer += bytes;
     available -= bytes;
-    moved = true;
   }
-  return !moved || Publish(kRequestConsumer, state_.request_consumer);
+  // Behind a whole request the index follows with the reply, at the cost of one record.
+  return *complete || Publish();
 }
 
 bool RingServer::Distance(uint32_t producer, uint32_t consumer, uint32_t* bytes) {
@@ -160,10 +179,17 @@ bool RingServer::Distance(uint32_t producer, uint32_t consumer, uint32_t* bytes)
   return *bytes <= kRingSize || Break(RingError::kIndex);
 }
 
-bool RingServer::Publish(uint32_t offset, uint32_t value) {
+bool RingServer::Publish() {
+  const bool consumed = published_consumer_ != state_.request_consumer;
+  const bool produced = published_producer_ != state_.reply_producer;
+  if (!consumed && !produced) return true;
   server_->NoteRing(connection_, state_);
+  server_->Sync();  // R4
   notify_ = true;
-  return page_->Store32(offset, value) || Gone();
+  published_consumer_ = state_.request_consumer;
+  published_producer_ = state_.reply_producer;
+  if (consumed && !page_->Store32(kRequestConsumer, published_consumer_)) return Gone();  // R5
+  return !produced || page_->Store32(kReplyProducer, published_producer_) || Gone();
 }
 
 bool RingServer::Gone() {
@@ -178,6 +204,7 @@ bool RingServer::Break(RingError error) {
   state_.output_offset = 0;
   server_->Reset(connection_);
   server_->NoteRing(connection_, state_);
+  server_->Sync();
   notify_ = true;
   if (!page_->Store32(kErrorField, static_cast<uint32_t>(error))) return Gone();
   return false;

@@ -4,6 +4,17 @@
 // time and vanish at any access. Bytes are copied out once; the server's own indices are kept here
 // and never read back from the page, except when a page is attached for the first time.
 //
+// Order, so that death at any instruction loses and repeats nothing (docs/decisions/
+// xenstore-journal.md names these places):
+//
+//   R1  a request's bytes are copied in     R2  it is executed, its reply queued
+//   R3  output is copied into the ring, behind the producer index
+//   R4  Server::Sync: the journal has all of it, with the indices as they will be
+//   R5  the indices are stored into the page        R6  the guest is told
+//
+// Up to R4 nothing of it can be seen, and the next life finds the request in the ring again. From
+// R4 on the next life stores the indices (Resume), and tells the guest.
+//
 // Backpressure: a request is read only while the connection's output is short (Server::MayRead),
 // and output waits in the connection's queue until the guest makes room. Nothing is lost, and what
 // waits is bounded by the domain's quota.
@@ -66,7 +77,8 @@ class RingServer {
   enum class [[nodiscard]] Health{kOk, kBroken, kGone};
   Health Attach(uint32_t features);
   // Goes on where `state` ended, after a restart of the store. What the guest asks for in the page
-  // stands.
+  // stands. kBroken, and the page is left alone, if its indices are not those of `state`: it was
+  // given to another use meanwhile. The guest must be told (R6).
   Health Resume(uint32_t features, RingState state);
 
   struct [[nodiscard]] Result {
@@ -91,7 +103,10 @@ class RingServer {
 
   // The bytes in a ring between two free-running indices; false if impossible.
   bool Distance(uint32_t producer, uint32_t consumer, uint32_t* bytes);
-  bool Publish(uint32_t offset, uint32_t value);
+  // Stores the features and state_ into the page.
+  Health Begin(uint32_t features, RingState state);
+  // R4 to R6, for those indices that have changed.
+  bool Publish();
   bool Gone();
   bool Break(RingError error);
 
@@ -101,6 +116,9 @@ class RingServer {
   uint32_t features_ = 0;
   RingState state_;
   Health health_ = Health::kOk;
+  // What the page's index fields hold.
+  uint32_t published_consumer_ = 0;
+  uint32_t published_producer_ = 0;
   bool notify_ = false;
 };
 

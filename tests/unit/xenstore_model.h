@@ -125,7 +125,8 @@ class Model {
     if (!c.privileged) {
       if (perms.size() > c.max_perms) return "!ENOSPC";
       for (size_t i = perms.size(); i-- > 1;) {
-        if (!clients.contains(DomId(perms[i]))) perms.erase(perms.begin() + static_cast<long>(i));
+        if (DomId(perms[i]) != 0 && !clients.contains(DomId(perms[i])))
+          perms.erase(perms.begin() + static_cast<long>(i));
       }
     }
     std::string path = Absolute(c, raw);

@@ -65,6 +65,9 @@ void SupervisionClient::Handle(proto::SupervisionEvent::Reader event) {
     case proto::SupervisionEvent::CLOCK_SET:
       if (handlers_.clock_set) handlers_.clock_set();
       break;
+    case proto::SupervisionEvent::OFFERS_TOLD:
+      if (handlers_.offers_told) handlers_.offers_told();
+      break;
   }
 }
 

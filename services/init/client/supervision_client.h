@@ -45,6 +45,8 @@ class SupervisionClient {
     std::function<void(const std::string& name)> revoked;
     std::function<void(const std::string& service, const std::string& reason)> connect_refused;
     std::function<void()> clock_set;
+    // All that a former life had, and is not gone, was offered. Once.
+    std::function<void()> offers_told;
     // End in order; the domain is destroyed after one heartbeat.
     std::function<void()> stop;
   };

@@ -13,11 +13,16 @@ const readWrite :M.Rights = (read = true, write = true);
 # What console keeps over its own death.
 const journal :M.SharedMemory = (name = "console.journal", pages = 96);
 
+# XenStore's: two halves, each for all that quotas let it hold and 1 MiB of changes (services/xenstore/main.cc).
+const xenstoreJournal :M.SharedMemory = (name = "xenstore.journal", pages = 2560);
+
 const events :M.Capability = (name = "events", rights = (read = true, write = true, copy = true), events = void);
 
 const xenstore :M.Service = (
-  name = "xenstore", file = "services/xenstore", heapKib = 2048, quotaPages = 64, priority = 16,
-  heartbeatMs = 4000, restart = always, logKib = 16, capabilities = [.events]);
+  name = "xenstore", file = "services/xenstore", heapKib = 8192, quotaPages = 64, priority = 16,
+  heartbeatMs = 4000, restart = always, logKib = 16, capabilities = [
+    .events,
+    (name = "journal", rights = .readWrite, memory = "xenstore.journal")]);
 
 const xl :M.Service = (
   name = "xl", file = "services/xl", heapKib = 1024, quotaPages = 48, priority = 8,

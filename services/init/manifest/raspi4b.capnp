@@ -12,7 +12,7 @@ const raspi4b :M.Manifest = (
   platform = "raspi4b",
   compatible = ["raspberrypi,4-model-b"],
   services = [.raspi4bConsole, Common.xenstore, Common.xl],
-  memories = [Common.journal],
+  memories = [Common.journal, Common.xenstoreJournal],
   channels = Common.channels,
   vmm = Common.vmm);
 

@@ -12,7 +12,7 @@ const virt :M.Manifest = (
   platform = "virt",
   compatible = ["linux,dummy-virt"],
   services = [.virtConsole, Common.xenstore, Common.xl],
-  memories = [Common.journal],
+  memories = [Common.journal, Common.xenstoreJournal],
   channels = Common.channels,
   vmm = Common.vmm);
 

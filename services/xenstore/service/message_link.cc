@@ -2,6 +2,7 @@
 #include "services/xenstore/service/message_link.h"
 
 #include <optional>
+#include <set>
 #include <utility>
 
 #include "absl/strings/str_cat.h"
@@ -30,7 +31,7 @@ MessageLink::~MessageLink() {
 }
 
 MessageLink::MessageLink(Server& server, proto::Channel channel, DomId guest)
-    : server_(server), channel_(std::move(channel)) {
+    : server_(server), guest_(guest), channel_(std::move(channel)) {
   if (guest == 0) return;
   vmm_.emplace(guest, [this](const std::string& path) {
     std::string payload = path;
@@ -38,6 +39,20 @@ MessageLink::MessageLink(Server& server, proto::Channel channel, DomId guest)
     return server_.HandleRequest(connection_, static_cast<uint32_t>(MessageType::kRead), 0, payload)
                .error != Error::kNoEntry;
   });
+  AdoptVmm(guest);
+}
+
+void MessageLink::AdoptVmm(DomId guest) {
+  vmm_->Adopt(server_.VmmDirectory(guest), {});
+  std::set<std::string> nodes;
+  for (const std::string& top : vmm_->Trees()) {
+    const Node* const node = server_.store().tree().Find(top);
+    if (node == nullptr) continue;
+    ForEachNode(*node, top, [&](const Node& found, std::string_view path) {
+      if (found.perms[0].domid != guest) nodes.emplace(path);
+    });
+  }
+  vmm_->Adopt(server_.VmmDirectory(guest), std::move(nodes));
 }
 
 Error MessageLink::Allow(proto::XenstoreRequest::Reader request, bool* already_so) {
@@ -171,6 +186,8 @@ void MessageLink::Handle(proto::XenstoreRequest::Reader request) {
   bool already_so = false;
   Call call{};
   out.error = Allow(request, &already_so);
+  if (vmm_.has_value() && vmm_->vm() != server_.VmmDirectory(guest_))
+    server_.SetVmmDirectory(guest_, vmm_->vm());
   if (out.error != Error::kOk || already_so) {
     // Answered.
   } else if (request.isShutDown()) {
@@ -221,6 +238,8 @@ bool MessageLink::Serve() {
 }
 
 void MessageLink::Send() {
+  if (out_.empty()) return;
+  server_.Sync();
   while (!out_.empty()) {
     const Out& out = out_.front();
     auto reply = builder_.Start<proto::XenstoreReply>();

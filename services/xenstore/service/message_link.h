@@ -43,6 +43,8 @@ class MessageLink {
     std::string payload;
   };
 
+  // What the former life of this store knew of the VMM.
+  void AdoptVmm(DomId guest);
   void Handle(proto::XenstoreRequest::Reader request);
   // Whether this client may ask for it, and whether it is done without doing anything.
   Error Allow(proto::XenstoreRequest::Reader request, bool* already_so);
@@ -60,6 +62,7 @@ class MessageLink {
   static constexpr size_t kMaxWaiting = 64;
 
   Server& server_;
+  DomId guest_;
   proto::Channel channel_;
   proto::MessageBuilder builder_;
   std::optional<VmmAuthority> vmm_;  // none: the toolstack

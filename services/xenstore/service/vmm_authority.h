@@ -10,6 +10,7 @@
 #include <set>
 #include <string>
 #include <string_view>
+#include <utility>
 #include <vector>
 
 #include "proto/domids.h"
@@ -31,6 +32,15 @@ class VmmAuthority {
 
   // `exists`: whether there is such a node.
   VmmAuthority(DomId guest, std::function<bool(const std::string&)> exists);
+
+  // After a restart of the store: what a former life's had. `nodes` are those that are there, but
+  // for the guest's own.
+  void Adopt(std::string vm, std::set<std::string> nodes) {
+    vm_ = std::move(vm);
+    nodes_ = std::move(nodes);
+  }
+  // Its directory below /vm; empty: none yet.
+  const std::string& vm() const { return vm_; }
 
   // Each: kOk, kAccess, or what a quota answers.
   Error MayRead(const std::string& path);
