@@ -29,6 +29,7 @@
 #include "services/journal/log.h"
 #include "services/xenstore/journal/recorder.h"
 #include "services/xenstore/journal/restore.h"
+#include "services/xenstore/service/limits.h"
 #include "services/xenstore/service/message_link.h"
 #include "services/xenstore/service/ring_page.h"
 #include "services/xl/xenstore_tree.h"
@@ -39,27 +40,6 @@ namespace {
 constexpr uint32_t kRequestsInARound = 8;  // of one guest, before the others have their turn
 
 constexpr char kRepairCommand[] = "`repair xenstore` drops it and goes on with the rest";
-
-// What the memory (the manifest's heapKib) and the journal have room for. A guest's memory is less
-// than Xen's 2 MiB; unread output comes on top of `memory`, up to a reply and what `events` says.
-constexpr uint64_t kKib = 1024;
-constexpr size_t kMaxGuests = 16;
-constexpr Quota kGuestQuota = {
-    .memory_soft = 128 * kKib, .memory = 160 * kKib, .events = 16 * kKib};
-constexpr uint64_t kGuestShare = 192 * kKib;
-constexpr uint64_t kCapacity = 4096 * kKib;      // a quarter of it for the toolstack and VMMs
-constexpr uint64_t kChanges = 1024 * kKib - 32;  // of each half of the journal, beyond the state
-static_assert(kMaxGuests * kGuestShare <= kCapacity * 3 / 4);
-
-ServerOptions Options() {
-  ServerOptions options;
-  options.guest_quota = kGuestQuota;
-  options.capacity = kCapacity;
-  options.guest_share = kGuestShare;
-  options.max_guests = kMaxGuests;
-  options.snapshot_limit = 1024 * kKib;
-  return options;
-}
 
 // A guest's ring as it was offered, and its server while the guest is introduced.
 struct GuestRing {
@@ -98,7 +78,7 @@ class Service final : public ServerHost {
     runtime::LogError("the state of XenStore does not fit into its journal");
     std::exit(EXIT_FAILURE);
   }};
-  Server server_{this, &recorder_, Options()};
+  Server server_{this, &recorder_, ServiceOptions()};
   runtime::Memory journal_memory_;
   std::optional<journal::Log> journal_;
   // Of the former life, until their pages are offered.
@@ -149,7 +129,7 @@ absl::Status Service::OpenJournal() {
   }
   auto memory = runtime::Memory::Map(cap, runtime::Access::kReadWrite);
   if (!memory.ok()) return memory.status();
-  if (memory->size() / 2 < kCapacity + kChanges)
+  if (memory->size() < kJournalBytes)
     return absl::FailedPreconditionError("the journal is smaller than what quotas allow");
   journal_memory_ = *std::move(memory);
   absl::Status status = Restore();

@@ -13,13 +13,13 @@ const readWrite :M.Rights = (read = true, write = true);
 # What console keeps over its own death.
 const journal :M.SharedMemory = (name = "console.journal", pages = 96);
 
-# XenStore's: two halves, each for all that quotas let it hold and 1 MiB of changes (services/xenstore/main.cc).
-const xenstoreJournal :M.SharedMemory = (name = "xenstore.journal", pages = 2560);
+# XenStore's: two halves, each for all that quotas let it hold, and changes (services/xenstore/service/limits.h).
+const xenstoreJournal :M.SharedMemory = (name = "xenstore.journal", pages = 1664);
 
 const events :M.Capability = (name = "events", rights = (read = true, write = true, copy = true), events = void);
 
 const xenstore :M.Service = (
-  name = "xenstore", file = "services/xenstore", heapKib = 8192, quotaPages = 64, priority = 16,
+  name = "xenstore", file = "services/xenstore", heapKib = 5632, quotaPages = 64, priority = 16,
   heartbeatMs = 4000, restart = always, logKib = 16, capabilities = [
     .events,
     (name = "journal", rights = .readWrite, memory = "xenstore.journal")]);
