@@ -20,7 +20,7 @@ struct Manifest {
 struct Service {
   name @0 :Text;               # 1..18 bytes of a-z 0-9 . - (with "log." before it a capability's name)
   file @1 :Text;               # the program, in the boot bundle
-  arguments @2 :List(Text);    # argv[1..]; at most 32, 1,024 bytes with their NULs
+  arguments @2 :List(Text);    # argv[1..]; at most 31, 1,015 bytes with their NULs
   heapKib @3 :UInt32;          # KiB, a multiple of 4, 64..262144
   stackKib @4 :UInt32 = 64;    # KiB, a multiple of 4, 16..1024
   quotaPages @5 :UInt32;       # pages of 4 KiB that the kernel may spend on its objects and page tables

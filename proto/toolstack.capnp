@@ -24,6 +24,7 @@ struct ToolstackRequest {
     readFile @11 :FileRead;          # `fileData`
     guestControl @12 :GuestControl;
     guestConfig @13 :UInt16;         # domid; `config`: as createGuest had it, with the name of today
+    repairService @14 :Text;         # as killService; the next life leaves out what is damaged of its journal
   }
 }
 

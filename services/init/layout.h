@@ -1,8 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// Which bits of a service's `events` notification init hands out. The bits below kFirstInitBit
-// belong to the manifest's channels and to the service itself. A service learns each bit by the
-// capability's value or the offer's `bit`; only init and the manifest's check use these constants.
+// Which bits of a service's `events` notification init hands out, and the argument that it adds.
+// The bits below kFirstInitBit belong to the manifest's channels and to the service itself. A
+// service learns each bit by the capability's value or the offer's `bit`; only init and the
+// manifest's check use these constants.
 #pragma once
 
 namespace pyrene::init {
@@ -12,6 +13,10 @@ inline constexpr unsigned kFirstInitBit = 16;
 // Offers to console and xenstore, by the guest's slot: the PV ring and the message channel.
 constexpr unsigned PvRingBit(unsigned slot) { return 16 + slot % 24; }
 constexpr unsigned GuestChannelBit(unsigned slot) { return 40 + slot % 16; }
+
+// Tells a service to leave out what is damaged of its journal. The manifest's check keeps room for
+// it.
+inline constexpr char kRepairArgument[] = "--repair";
 
 // Of a VMM's events.
 inline constexpr unsigned kVmmControlBit = 56;

@@ -9,6 +9,7 @@
 #include "absl/strings/str_cat.h"
 #include "runtime/kernel/error.h"
 #include "runtime/kernel/syscall.h"
+#include "services/init/layout.h"
 
 namespace pyrene::init {
 namespace {
@@ -27,13 +28,17 @@ void CopyName(char* to, size_t bytes, absl::string_view name) {
   std::memcpy(to, name.data(), length);
 }
 
-void CopyArguments(StartInfo& start, proto::Service::Reader spec) {
-  for (const capnp::Text::Reader argument : spec.getArguments()) {
-    // The manifest's check saw to the room.
-    std::memcpy(start.arguments + start.argument_bytes, argument.cStr(), argument.size() + 1);
-    start.argument_bytes += static_cast<uint32_t>(argument.size() + 1);
-    ++start.argument_count;
-  }
+// The manifest's check saw to the room.
+void AddArgument(StartInfo& start, absl::string_view argument) {
+  std::memcpy(start.arguments + start.argument_bytes, argument.data(), argument.size());
+  start.argument_bytes += static_cast<uint32_t>(argument.size() + 1);
+  ++start.argument_count;
+}
+
+void CopyArguments(StartInfo& start, const DomainPlan& plan) {
+  for (const capnp::Text::Reader argument : plan.spec.getArguments())
+    AddArgument(start, argument.cStr());
+  if (plan.repair) AddArgument(start, kRepairArgument);
 }
 
 }  // namespace
@@ -88,7 +93,7 @@ absl::Status LiveDomain::Fill(const DomainPlan& plan) {
   start.realtime_offset_ns = plan.realtime_offset_ns;
   start.generation = plan.generation;
   start.log_bytes = static_cast<uint32_t>(plan.log->pages() * kPageBytes);
-  CopyArguments(start, plan.spec);
+  CopyArguments(start, plan);
   return GiveAll(plan, start);
 }
 

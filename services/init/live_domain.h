@@ -38,6 +38,7 @@ struct DomainPlan {
   absl::Span<const Grant> grants;
   uint64_t quota_pages = 0;
   uint8_t cpu = 0;
+  bool repair = false;  // adds kRepairArgument
   uint32_t generation = 1;
   int64_t realtime_offset_ns = 0;
   CapIndex supervisor = kNullCap;  // init's notification, signalled with `supervisor_bits`

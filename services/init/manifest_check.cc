@@ -117,10 +117,10 @@ class Checker {
     const std::string name(Text(service.getName()));
     where_ = absl::StrCat("service ", name);
     if (service.getFile().size() == 0) Bad("no file");
-    Number("arguments", service.getArguments().size(), 0, StartInfo::kMaxArguments);
+    Number("arguments", service.getArguments().size(), 0, StartInfo::kMaxArguments - 1);
     size_t bytes = 0;
     for (const auto argument : service.getArguments()) bytes += argument.size() + 1;
-    Number("bytes of arguments", bytes, 0, StartInfo::kMaxArgumentBytes);
+    Number("bytes of arguments", bytes, 0, StartInfo::kMaxArgumentBytes - sizeof(kRepairArgument));
     Kib("heapKib", service.getHeapKib(), 64, 262144);
     Kib("stackKib", service.getStackKib(), 16, 1024);
     Kib("logKib", service.getLogKib(), 4, kMaxLogBytes / 1024);

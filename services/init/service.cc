@@ -101,6 +101,7 @@ absl::Status Service::Launch(absl::Span<const Grant> grants, const Grant& log_si
   plan.grants = all;
   plan.quota_pages = quota_pages_;
   plan.cpu = cpu_;
+  plan.repair = std::exchange(repair_, false);
   plan.generation = ++generation_;
   plan.realtime_offset_ns = world_.realtime_offset_ns;
   plan.supervisor = mine;

@@ -89,6 +89,7 @@ class Service final : private OfferBook::Port {
   uint8_t cpu() const { return cpu_; }
   // For the next life.
   void set_cpu(uint8_t cpu) { cpu_ = cpu; }
+  void set_repair() { repair_ = true; }
   void set_quota_pages(uint64_t pages) { quota_pages_ = pages; }
   // Notification that the service waits on.
   CapIndex events() const { return events_.cap(); }
@@ -120,6 +121,7 @@ class Service final : private OfferBook::Port {
   Program program_;
   uint64_t quota_pages_;
   uint8_t cpu_ = 0;
+  bool repair_ = false;
   Object events_;
   Ram log_;
   Ram memory_;

@@ -257,6 +257,16 @@ bool Supervisor::Kill(Service& service) {
   return true;
 }
 
+bool Supervisor::Repair(Service& service) {
+  if (!SlotOf(service)->listed || service.spec().getRestart() != proto::RestartPolicy::ALWAYS)
+    return false;
+  service.set_repair();
+  if (service.live() != nullptr) return Kill(service);
+  world_.loop.CancelTimer(SlotOf(service)->timer);
+  Relaunch(service);
+  return true;
+}
+
 void Supervisor::Remove(Service& service) {
   world_.loop.CancelTimer(SlotOf(service)->timer);
   service.Destroy();

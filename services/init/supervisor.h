@@ -57,6 +57,9 @@ class Supervisor {
   // The operator's: the present life ends, the next begins at once. False: it can not be killed
   // now.
   bool Kill(Service& service);
+  // The same, also for one that waits for its next life, which finds the argument --repair: it
+  // leaves out what is damaged of its journal.
+  bool Repair(Service& service);
   void DestroyAll();
 
   Service* Find(absl::string_view name);

@@ -174,7 +174,10 @@ absl::Status Toolstack::Handle(proto::ToolstackRequest::Reader request) {
       ListServices(id, request.getListServices());
       return absl::OkStatus();
     case proto::ToolstackRequest::KILL_SERVICE:
-      KillService(id, request.getKillService().cStr());
+      KillService(id, request.getKillService().cStr(), /*repair=*/false);
+      return absl::OkStatus();
+    case proto::ToolstackRequest::REPAIR_SERVICE:
+      KillService(id, request.getRepairService().cStr(), /*repair=*/true);
       return absl::OkStatus();
     case proto::ToolstackRequest::HOST_INFO:
       DescribeHost(id);
@@ -215,16 +218,16 @@ void Toolstack::ListGuests(uint32_t id) {
   });
 }
 
-void Toolstack::KillService(uint32_t id, const std::string& name) {
+void Toolstack::KillService(uint32_t id, const std::string& name, bool repair) {
   if (name == "init")
     return Fail(id, absl::UnimplementedError("init can not be killed: all else hangs on it"));
   Service* const service = supervisor_.Find(name);
   if (service == nullptr)
     return Fail(id, absl::NotFoundError(absl::StrCat("there is no service ", name)));
-  if (const uint16_t domid = guests_.DomidOf(*service); domid != 0) {
+  if (const uint16_t domid = guests_.DomidOf(*service); domid != 0 && !repair) {
     return FailUnlessOk(id, guests_.Destroy(domid, id));
   }
-  if (!supervisor_.Kill(*service))
+  if (!(repair ? supervisor_.Repair(*service) : supervisor_.Kill(*service)))
     return Fail(id, absl::FailedPreconditionError(absl::StrCat(name, " does not run")));
   Done(id);
 }

@@ -43,7 +43,7 @@ class Toolstack {
   void FailUnlessOk(uint32_t id, const absl::Status& status);
   void ListGuests(uint32_t id);
   void ListServices(uint32_t id, proto::ServiceQuery::Reader query);
-  void KillService(uint32_t id, const std::string& name);
+  void KillService(uint32_t id, const std::string& name, bool repair);
   void DescribeHost(uint32_t id);
   void DescribeConfig(uint32_t id, uint16_t domid);
   void ListFiles(uint32_t id, std::string directory);

@@ -13,6 +13,7 @@
 #include <optional>
 #include <set>
 #include <string>
+#include <string_view>
 #include <utility>
 #include <vector>
 
@@ -26,6 +27,7 @@
 #include "runtime/memory.h"
 #include "runtime/service.h"
 #include "services/init/client/supervision_client.h"
+#include "services/init/layout.h"
 #include "services/journal/log.h"
 #include "services/xenstore/journal/recorder.h"
 #include "services/xenstore/journal/restore.h"
@@ -52,7 +54,8 @@ struct GuestRing {
 
 class Service final : public ServerHost {
  public:
-  absl::Status Start();
+  // `repair`: what is damaged of the journal is left out.
+  absl::Status Start(bool repair);
   absl::Status Run();
   init::SupervisionClient* supervision() { return supervision_.get(); }
 
@@ -61,8 +64,10 @@ class Service final : public ServerHost {
   void Wake(ConnectionId connection) override;
 
  private:
-  absl::Status OpenJournal();
+  absl::Status OpenJournal(bool repair);
   absl::Status Restore();
+  absl::Status Repair();
+  absl::Status BeginAnew();
   void ResumeRing(GuestRing& ring);
   void ForgetTheGone();
   void Offered(const init::Offer& offer);
@@ -83,6 +88,7 @@ class Service final : public ServerHost {
   std::optional<journal::Log> journal_;
   // Of the former life, until their pages are offered.
   std::map<ConnectionId, RingState> former_rings_;
+  bool repaired_ = false;
   std::unique_ptr<runtime::EventLoop> loop_;
   std::unique_ptr<init::SupervisionClient> supervision_;
   unsigned again_bit_ = 0;
@@ -93,7 +99,7 @@ class Service final : public ServerHost {
   std::map<std::string, DomId> vmms_;                          // links' offers: whose guest
 };
 
-absl::Status Service::Start() {
+absl::Status Service::Start(bool repair) {
   const NamedCapability* events = runtime::FindNamed("events");
   if (events == nullptr) return absl::NotFoundError("no capability events");
   loop_ = std::make_unique<runtime::EventLoop>(runtime::Notification::Adopt(events->cap));
@@ -104,7 +110,7 @@ absl::Status Service::Start() {
   auto supervision = init::SupervisionClient::Open(std::move(handlers));
   if (!supervision.ok()) return supervision.status();
   supervision_ = *std::move(supervision);
-  if (absl::Status s = OpenJournal(); !s.ok()) return s;
+  if (absl::Status s = OpenJournal(repair); !s.ok()) return s;
   auto xl = proto::OpenChannel("xenstore", proto::Side::kServer,
                                proto::SchemaId<proto::XenstoreRequest>());
   if (!xl.ok()) return xl.status();
@@ -121,7 +127,7 @@ absl::Status Service::Start() {
   return absl::OkStatus();
 }
 
-absl::Status Service::OpenJournal() {
+absl::Status Service::OpenJournal(bool repair) {
   const CapIndex cap = runtime::FindCapability("journal");
   if (cap == kNullCap) {
     runtime::LogWarning("no journal: XenStore will not survive a restart");
@@ -132,7 +138,7 @@ absl::Status Service::OpenJournal() {
   if (memory->size() < kJournalBytes)
     return absl::FailedPreconditionError("the journal is smaller than what quotas allow");
   journal_memory_ = *std::move(memory);
-  absl::Status status = Restore();
+  absl::Status status = repair ? Repair() : Restore();
   if (absl::IsDataLoss(status)) {
     return absl::DataLossError(absl::StrCat("journal: ", status.message(), ": ", kRepairCommand));
   }
@@ -143,13 +149,7 @@ absl::Status Service::Restore() {
   auto log = journal::Log::Open(journal_memory_.data(), journal_memory_.size());
   if (!log.ok()) return log.status();
   journal_ = *std::move(log);
-  if (journal_->empty()) {
-    recorder_.Start(&*journal_, &server_, {});
-    recorder_.Renew();
-    if (absl::Status s = MakeBaseNodes(); !s.ok()) return s;
-    server_.Sync();
-    return absl::OkStatus();
-  }
+  if (journal_->empty()) return BeginAnew();
   Restorer restorer(&server_);
   absl::Status status =
       journal_->Replay([&](journal::Log::Record record) { return restorer.Take(record); });
@@ -157,6 +157,35 @@ absl::Status Service::Restore() {
   former_rings_ = restorer.TakeRings();
   recorder_.Start(&*journal_, &server_, former_rings_);
   server_.EndRestore();
+  server_.Sync();
+  return absl::OkStatus();
+}
+
+absl::Status Service::BeginAnew() {
+  recorder_.Start(&*journal_, &server_, {});
+  recorder_.Renew();
+  if (absl::Status s = MakeBaseNodes(); !s.ok()) return s;
+  server_.Sync();
+  return absl::OkStatus();
+}
+
+absl::Status Service::Repair() {
+  auto log = journal::Log::OpenDamaged(journal_memory_.data(), journal_memory_.size());
+  if (!log.ok()) return log.status();
+  journal_ = *std::move(log);
+  Restorer restorer(&server_);
+  const size_t lost =
+      journal_->Salvage([&](journal::Log::Record record) { return restorer.Take(record); });
+  former_rings_ = restorer.TakeRings();
+  repaired_ = true;
+  const size_t nodes = server_.store().accounts().at(kNobody).nodes;
+  runtime::LogWarning("the journal is repaired: ", lost, " pieces are left out, ", nodes,
+                      " nodes of the toolstack's are there");
+  recorder_.Start(&*journal_, &server_, former_rings_);
+  recorder_.Renew();
+  server_.EndRestore();
+  // What a damaged record may have been.
+  if (server_.store().tree().Find(kConsoleBackend) == nullptr) return MakeBaseNodes();
   server_.Sync();
   return absl::OkStatus();
 }
@@ -258,6 +287,13 @@ absl::Status Service::Take(const init::Offer& offer) {
   return absl::OkStatus();
 }
 
+bool IsAt(RingPage& page, const RingState& state) {
+  uint32_t consumer = 0;
+  uint32_t producer = 0;
+  return page.Load32(kRequestConsumer, &consumer) && page.Load32(kReplyProducer, &producer) &&
+         consumer == state.request_consumer && producer == state.reply_producer;
+}
+
 // If the former life served it.
 void Service::ResumeRing(GuestRing& ring) {
   const Domain* const domain = server_.FindDomain(ring.domid);
@@ -268,7 +304,12 @@ void Service::ResumeRing(GuestRing& ring) {
   if (!memory.ok()) return runtime::LogError("guest ", ring.domid, ": ", memory.status().message());
   ring.page = std::make_unique<MappedRingPage>(*std::move(memory));
   ring.server = std::make_unique<RingServer>(&server_, domain->connection, ring.page.get());
-  if (ring.server->Resume(kServerFeatures, std::move(state.mapped())) != RingServer::Health::kOk)
+  // What was repaired may not know of the last requests: what the guest sees counts.
+  const bool known = !repaired_ || IsAt(*ring.page, state.mapped());
+  const RingServer::Health health =
+      known ? ring.server->Resume(kServerFeatures, std::move(state.mapped()))
+            : ring.server->Attach(kServerFeatures);
+  if (health != RingServer::Health::kOk)
     ring.server = nullptr;  // broken in the former life, or zeroed for the guest's next boot
   // The former life may have died between its last store and telling the guest of it.
   ring.peer.Signal();
@@ -333,9 +374,11 @@ void Service::Wake(ConnectionId) { loop_->notification().Signal(uint64_t{1} << a
 }  // namespace
 }  // namespace pyrene::xenstore
 
-int main() {
-  static pyrene::xenstore::Service service;
-  absl::Status status = service.Start();
+int main(int argc, char** argv) {
+  // Never destroyed: at the end of a life the runtime's own objects go first.
+  auto& service = *new pyrene::xenstore::Service;
+  const bool repair = argc > 1 && std::string_view(argv[1]) == pyrene::init::kRepairArgument;
+  absl::Status status = service.Start(repair);
   if (status.ok()) status = service.Run();
   pyrene::runtime::LogError(status.message());
   if (service.supervision() != nullptr) service.supervision()->Failed(status.message());

@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 //
 // A service that answers its heartbeats for a while, and then, as its argument says, hangs, faults
-// or exits.
+// or exits; or flips a bit in the last record of the journal that it was given by mistake, at the
+// start of each life but the first.
 #include <cstdint>
 #include <cstdlib>
 #include <string_view>
@@ -10,6 +11,7 @@
 #include "runtime/clock.h"
 #include "runtime/event_loop.h"
 #include "runtime/log.h"
+#include "runtime/memory.h"
 #include "runtime/service.h"
 #include "services/init/client/supervision_client.h"
 
@@ -19,7 +21,19 @@ namespace {
 constexpr uint64_t kGoodFor = 3 * runtime::kSecond;
 constexpr uintptr_t kNowhere = 0x7000000123;
 
-absl::Status Serve() {
+// By the layout in services/journal/log.h.
+absl::Status Damage() {
+  auto journal =
+      runtime::Memory::Map(runtime::FindCapability("journal"), runtime::Access::kReadWrite);
+  if (!journal.ok()) return journal.status();
+  auto* const words = reinterpret_cast<uint64_t*>(journal->data());
+  const uint64_t state = words[2];
+  const uint64_t half = (journal->size() - 64) / 2 / 8;
+  words[8 + (state >> 32 & 1) * half + (state >> 40) - 1] ^= 16;
+  return absl::OkStatus();
+}
+
+absl::Status Serve(bool damages) {
   const NamedCapability* const events = runtime::FindNamed("events");
   if (events == nullptr) return absl::NotFoundError("no capability events");
   runtime::EventLoop loop(runtime::Notification::Adopt(events->cap));
@@ -30,7 +44,10 @@ absl::Status Serve() {
     return s;
   (*supervision)->Ready();
   (*supervision)->OnWake();
-  const uint64_t until = runtime::MonotonicNow() + kGoodFor;
+  if (damages && runtime::Service().generation > 1) {
+    if (absl::Status s = Damage(); !s.ok()) return s;
+  }
+  const uint64_t until = damages ? runtime::kNever : runtime::MonotonicNow() + kGoodFor;
   while (runtime::MonotonicNow() < until) {
     if (absl::Status s = loop.RunOnce(until); !s.ok()) return s;
   }
@@ -48,7 +65,7 @@ absl::Status Serve() {
 
 int main(int count, char** arguments) {
   const std::string_view end = count == 2 ? arguments[1] : "";
-  const absl::Status status = pyrene::Serve();
+  const absl::Status status = pyrene::Serve(end == "damages");
   if (!status.ok()) pyrene::runtime::LogError(status.message());
   pyrene::runtime::LogInfo("ends now: ", std::string(end));
   if (end == "faults") pyrene::ReadNowhere();

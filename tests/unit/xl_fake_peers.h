@@ -289,6 +289,10 @@ class FakeInit : public FakePeer<proto::ToolstackRequest, proto::ToolstackReply>
         done.push_back(absl::StrCat("kill ", request.getKillService().cStr()));
         Done(id);
         break;
+      case Request::REPAIR_SERVICE:
+        done.push_back(absl::StrCat("repair ", request.getRepairService().cStr()));
+        Done(id);
+        break;
       case Request::HOST_INFO:
         Answer(id, [](auto reply) {
           auto host = reply.initHost();

@@ -33,6 +33,7 @@ constexpr Entry kShellFunctions[] = {
     {"xenstore-chmod", XenstoreChmod},
     {"ps", Ps},
     {"kill", Kill},
+    {"repair", Repair},
     {"ls", Ls},
     {"cat", Cat},
     {"date", Date},

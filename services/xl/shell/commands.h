@@ -53,6 +53,7 @@ int XenstoreChmod(Session& session, const ParsedOptions& options);
 // system_commands.cc, file_commands.cc
 int Ps(Session& session, const ParsedOptions& options);
 int Kill(Session& session, const ParsedOptions& options);
+int Repair(Session& session, const ParsedOptions& options);
 int Date(Session& session, const ParsedOptions& options);
 int Reboot(Session& session, const ParsedOptions& options);
 int Poweroff(Session& session, const ParsedOptions& options);

@@ -77,6 +77,11 @@ int Kill(Session& session, const ParsedOptions& options) {
   return status.ok() ? kExitSuccess : Fail(session, "kill", status);
 }
 
+int Repair(Session& session, const ParsedOptions& options) {
+  const absl::Status status = session.toolstack.Repair(options.arguments[0]);
+  return status.ok() ? kExitSuccess : Fail(session, "repair", status);
+}
+
 int Date(Session& session, const ParsedOptions& options) {
   if (options.arguments.empty()) {
     session.Print(FormatDate(static_cast<int64_t>(runtime::WallClockNow() / runtime::kSecond)));

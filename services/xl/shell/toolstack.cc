@@ -199,6 +199,10 @@ absl::Status Toolstack::Kill(const std::string& service) {
   return Call([&service](auto request) { request.setKillService(service.c_str()); }, ExpectDone);
 }
 
+absl::Status Toolstack::Repair(const std::string& service) {
+  return Call([&service](auto request) { request.setRepairService(service.c_str()); }, ExpectDone);
+}
+
 absl::StatusOr<Machine> Toolstack::Host() {
   Machine machine;
   absl::Status status =

@@ -63,6 +63,7 @@ class Toolstack {
 
   absl::StatusOr<std::vector<ServiceInfo>> Services(bool capabilities);
   absl::Status Kill(const std::string& service);
+  absl::Status Repair(const std::string& service);
 
   absl::StatusOr<Machine> Host();
   // The machine ends; so these return errors only.
