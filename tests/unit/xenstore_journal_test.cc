@@ -275,17 +275,6 @@ class DeathTest : public testing::Test {
     return Settle(domid);
   }
 
-  std::string RandomPath() {
-    static const char* tops[] = {
-        "data",    "data",    "",      "/local/domain/5/data", "/local/domain/6/data",
-        "/shared", "/shared", "/tool", "/local/domain/5",      "/none"};
-    std::string path = tops[random_() % 10];
-    for (uint64_t depth = random_() % 4; depth > 0; --depth) {
-      if (!path.empty()) path += "/";
-      path += static_cast<char>('a' + random_() % 3);
-    }
-    return path.empty() ? (random_() % 2 ? "name" : "/") : path;
-  }
   std::string RandomPerm() {
     static const char* ids[] = {"0", "5", "6", "77"};
     return std::string(1, "nrwb"[random_() % 4]) + ids[random_() % 4];
@@ -324,7 +313,7 @@ void DeathTest::End(DomId domid, uint32_t id) {
 void DeathTest::StepOnce() {
   const DomId domid = kGuests[random_() % 2];
   Model::Client& model = model_.clients[domid];
-  std::string path = RandomPath();
+  std::string path = RandomPath(random_);
   uint32_t id = 0;
   if (!model.txs.empty() && random_() % 3 != 0) {
     auto open = model.txs.begin();

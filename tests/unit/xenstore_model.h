@@ -415,4 +415,18 @@ class Model {
   uint64_t clock_ = 0;
 };
 
+// Paths that meet each other, in the homes of domains 5 and 6 and outside.
+template <typename Random>
+std::string RandomPath(Random& random) {
+  static const char* tops[] = {
+      "data",    "data",    "",      "/local/domain/5/data", "/local/domain/6/data",
+      "/shared", "/shared", "/tool", "/local/domain/5",      "/none"};
+  std::string path = tops[random() % 10];
+  for (uint64_t depth = random() % 4; depth > 0; --depth) {
+    if (!path.empty()) path += "/";
+    path += static_cast<char>('a' + random() % 3);
+  }
+  return path.empty() ? (random() % 2 ? "name" : "/") : path;
+}
+
 }  // namespace pyrene::xenstore

@@ -129,17 +129,6 @@ class ModelTest : private Mirrored, public StoreTest {
     Join(domid, Client(&server_, server_.FindDomain(domid)->connection), false);
   }
 
-  std::string RandomPath() {
-    static const char* tops[] = {
-        "data",    "data",    "",      "/local/domain/5/data", "/local/domain/6/data",
-        "/shared", "/shared", "/tool", "/local/domain/5",      "/none"};
-    std::string path = tops[random_() % 10];
-    for (uint32_t depth = random_() % 4; depth > 0; --depth) {
-      if (!path.empty()) path += "/";
-      path += static_cast<char>('a' + random_() % 3);
-    }
-    return path.empty() ? (random_() % 2 ? "name" : "/") : path;
-  }
   std::string RandomPerm() {
     static const char* ids[] = {"0", "5", "6", "77", "32751"};
     return std::string(1, "nrwb"[random_() % 4]) + ids[random_() % 5];
@@ -159,7 +148,7 @@ void ModelTest::Step() {
   DomId domid = kDomIds[random_() % 6];
   Client& real = real_[domid];
   Model::Client& model = model_.clients[domid];
-  std::string path = RandomPath();
+  std::string path = RandomPath(random_);
   uint32_t id = 0;
   if (!model.txs.empty() && random_() % 3 != 0) {
     auto open = model.txs.begin();
