@@ -2,6 +2,8 @@
 //
 // EL1's exception vectors, and the way into the arena (arena.h) and out of it.
 
+#include "tests/registers.S"
+
 	// Each exception is a way out of the arena; elsewhere the guest makes none.
 	.section .text.vectors, "ax"
 	.balign 0x800
@@ -39,19 +41,7 @@ EnterArena:
 	mov	sp, x3
 	mov	x30, x1
 	mov	x29, x0
-	ldp	x2, x3, [x29, #16]
-	ldp	x4, x5, [x29, #32]
-	ldp	x6, x7, [x29, #48]
-	ldp	x8, x9, [x29, #64]
-	ldp	x10, x11, [x29, #80]
-	ldp	x12, x13, [x29, #96]
-	ldp	x14, x15, [x29, #112]
-	ldp	x16, x17, [x29, #128]
-	ldp	x18, x19, [x29, #144]
-	ldp	x20, x21, [x29, #160]
-	ldp	x22, x23, [x29, #176]
-	ldp	x24, x25, [x29, #192]
-	ldp	x26, x27, [x29, #208]
+	x2_to_x27 ldp, x29
 	ldp	x0, x1, [x29]
 	ldp	x28, x29, [x29, #224]
 	msr	daifclr, #0xf
