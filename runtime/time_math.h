@@ -10,8 +10,9 @@ namespace pyrene {
 
 inline constexpr uint64_t kNanosecondsPerSecond = 1'000'000'000;
 
-// Wraps after 584 years.
+// Saturates at ~0 (runtime::kNever), in the last second of 584 years.
 constexpr uint64_t TicksToNanoseconds(uint64_t ticks, uint64_t hz) {
+  if (ticks / hz >= ~uint64_t{0} / kNanosecondsPerSecond) return ~uint64_t{0};
   return ticks / hz * kNanosecondsPerSecond + ticks % hz * kNanosecondsPerSecond / hz;
 }
 

@@ -22,6 +22,7 @@
 #include "runtime/kernel/syscall.h"
 #include "runtime/log.h"
 #include "runtime/service.h"
+#include "runtime/time_math.h"
 #include "services/init/client/supervision_client.h"
 #include "services/vmm/service/console_client.h"
 #include "services/vmm/service/guest.h"
@@ -161,13 +162,8 @@ void Main::Run() {
     uint64_t deadline = runtime::kNever;
     if (guest_->domain() != nullptr) {
       const uint64_t ticks = guest_->domain()->RunTimers();
-      const uint64_t now = sys::Ticks();
-      if (ticks != kNoDeadline) {
-        const uint64_t left = ticks > now ? ticks - now : 0;
-        deadline = runtime::MonotonicNow() +
-                   static_cast<uint64_t>(static_cast<double>(left) * 1e9 /
-                                         static_cast<double>(sys::TickFrequency()));
-      }
+      // Any that the guest asks for.
+      if (ticks != kNoDeadline) deadline = TicksToNanoseconds(ticks, sys::TickFrequency());
     }
     const absl::Status status = loop_->RunOnce(deadline);
     if (!status.ok()) {

@@ -133,6 +133,9 @@ TEST(TimeMath, ConvertsWithoutOverflow) {
   EXPECT_EQ(TicksToNanoseconds(0, kHz), 0u);
   EXPECT_EQ(TicksToNanoseconds(1, kHz), 16u);
   EXPECT_EQ(TicksToNanoseconds(kHz * 1'000'000'000, kHz), 1'000'000'000'000'000'000u);
+  // What is beyond never comes: a deadline there must not lie in the past.
+  EXPECT_EQ(TicksToNanoseconds(~uint64_t{0} / 16 + 1, kHz), ~uint64_t{0});
+  EXPECT_EQ(TicksToNanoseconds(~uint64_t{0} - 1, kHz), ~uint64_t{0});
   EXPECT_EQ(NanosecondsToTicks(16, kHz), 1u);
   EXPECT_EQ(NanosecondsToTicks(17, kHz), 2u) << "a wait is never short";
   EXPECT_EQ(NanosecondsToTicks(~uint64_t{0}, 1'000'000'000'000), ~uint64_t{0} - 1);
