@@ -4,6 +4,7 @@
 #include <cstring>
 
 #include "absl/strings/str_cat.h"
+#include "runtime/kill_point.h"
 #include "services/journal/checksum.h"
 
 namespace pyrene::journal {
@@ -142,8 +143,11 @@ void Log::Commit() {
   if (std::exchange(compacting_, false)) use_ = (use_ + 1) % kUses;
   valid_ = end_;
   const uint64_t state = Encode(use_, valid_);
+  runtime::KillPoint("journal.appended");
   Store(2, state);  // L2
+  runtime::KillPoint("journal.state-stored");
   Store(3, state);  // L3
+  runtime::KillPoint("journal.committed");
 }
 
 void Log::BeginCompaction() {

@@ -23,6 +23,7 @@
 #include "proto/pv_rings.h"
 #include "runtime/clock.h"
 #include "runtime/event_loop.h"
+#include "runtime/kill_point.h"
 #include "runtime/log.h"
 #include "runtime/memory.h"
 #include "runtime/service.h"
@@ -158,6 +159,7 @@ absl::Status Service::Restore() {
   recorder_.Start(&*journal_, &server_, former_rings_);
   server_.EndRestore();
   server_.Sync();
+  runtime::KillPoint("restore.done");
   return absl::OkStatus();
 }
 
@@ -249,7 +251,10 @@ void Service::Round() {
   for (auto& [name, ring] : rings_) {
     if (ring.server == nullptr) continue;
     const RingServer::Result result = ring.server->Process(kRequestsInARound);
-    if (result.notify) ring.peer.Signal();
+    if (result.notify) {
+      ring.peer.Signal();
+      runtime::KillPoint("ring.told");
+    }
     more = more || result.more;
     if (result.health != RingServer::Health::kOk) {
       runtime::LogWarning("guest ", ring.domid, " has broken its XenStore ring, or it is gone");
@@ -311,6 +316,7 @@ void Service::ResumeRing(GuestRing& ring) {
             : ring.server->Attach(kServerFeatures);
   if (health != RingServer::Health::kOk)
     ring.server = nullptr;  // broken in the former life, or zeroed for the guest's next boot
+  runtime::KillPoint("ring.resumed");
   // The former life may have died between its last store and telling the guest of it.
   ring.peer.Signal();
 }

@@ -3,6 +3,8 @@
 
 #include <algorithm>
 
+#include "runtime/kill_point.h"
+
 namespace pyrene::xenstore {
 namespace {
 
@@ -91,8 +93,10 @@ RingServer::Result RingServer::Process(uint32_t max_requests) {
     }
     std::string message = std::exchange(state_.input, {});
     Header header = Header::Decode(BytesOf(message).data());
+    runtime::KillPoint("ring.request-read");  // R1
     server_->HandleRingRequest(connection_, header, std::string_view(message).substr(kHeaderSize),
                                state_);
+    runtime::KillPoint("ring.executed");  // R2
     serving = SendOutput() && Publish();
   }
   return {health_, notify_, more && health_ == Health::kOk};
@@ -184,12 +188,16 @@ bool RingServer::Publish() {
   const bool produced = published_producer_ != state_.reply_producer;
   if (!consumed && !produced) return true;
   server_->NoteRing(connection_, state_);
-  server_->Sync();  // R4
+  runtime::KillPoint("ring.reply-written");  // R3
+  server_->Sync();                           // R4
   notify_ = true;
   published_consumer_ = state_.request_consumer;
   published_producer_ = state_.reply_producer;
   if (consumed && !page_->Store32(kRequestConsumer, published_consumer_)) return Gone();  // R5
-  return !produced || page_->Store32(kReplyProducer, published_producer_) || Gone();
+  runtime::KillPoint("ring.consumer-stored");
+  if (produced && !page_->Store32(kReplyProducer, published_producer_)) return Gone();
+  runtime::KillPoint("ring.indices-stored");
+  return true;
 }
 
 bool RingServer::Gone() {

@@ -3,6 +3,8 @@
 
 #include <utility>
 
+#include "runtime/kill_point.h"
+
 namespace pyrene::xenstore {
 namespace {
 
@@ -285,6 +287,7 @@ void Recorder::Compact() {
   ++compactions_;
   full_half_ = false;
   log_->BeginCompaction();
+  runtime::KillPoint("compaction.begun");
   Put([&](XenstoreRecord::Builder record) { record.setGeneration(server_->store().generation()); });
   ForEachNode(server_->store().tree().root(), "/", [&](const Node& node, std::string_view path) {
     Put([&](XenstoreRecord::Builder record) {
@@ -306,6 +309,7 @@ void Recorder::Compact() {
   for (const auto& [domid, domain] : server_->domains()) OnDomainSet(domid, domain);
   for (const auto& [domid, path] : server_->vmm_directories()) OnVmmDirectory(domid, path);
   if (full_half_) return full_();
+  runtime::KillPoint("compaction.written");
   log_->Commit();
 }
 

@@ -6,6 +6,7 @@
 #include <utility>
 
 #include "absl/strings/str_cat.h"
+#include "runtime/kill_point.h"
 
 namespace pyrene::xenstore {
 namespace {
@@ -206,6 +207,7 @@ void MessageLink::Handle(proto::XenstoreRequest::Reader request) {
         (reply.error == Error::kOk || reply.error == Error::kAgain))
       vmm_->TransactionEnded();
   }
+  runtime::KillPoint("message.executed");
   out_.push_back(std::move(out));
 }
 
@@ -256,6 +258,7 @@ void MessageLink::Send() {
     if (!channel_.Send(builder_).ok()) return;  // the client signals when there is room
     out_.pop_front();
   }
+  runtime::KillPoint("message.answered");
 }
 
 }  // namespace pyrene::xenstore
