@@ -41,6 +41,7 @@ enum RestartPolicy {
   never @0;   # its end is logged
   always @1;
   halt @2;    # the system can not go on: init says so and halts
+  onFailure @3;  # always, but an end with status 0 is for good: the driver of a device that is not there
 }
 
 # One capability that the service finds by FindCapability(name).
