@@ -58,6 +58,8 @@ class Disk {
   // The device's interrupt came, or deadline().
   virtual void OnInterrupt() = 0;
   virtual uint64_t deadline() const { return runtime::kNever; }
+  // The device needs what only a new life of the driver does.
+  virtual bool broken() const { return false; }
 
   void SetCompletion(Completion completion) { completion_ = std::move(completion); }
 

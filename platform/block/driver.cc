@@ -89,6 +89,7 @@ absl::Status Driver::Serve(Disk& disk, int count, char** names) {
   supervision_->OnWake();
   bool more = true;
   while (!stop_) {
+    if (disk.broken()) return absl::AbortedError("the device is to be reset");
     const uint64_t deadline = more ? runtime::kNow : disk.deadline();
     if (status = loop_.RunOnce(deadline); !status.ok()) return status;
     if (runtime::MonotonicNow() >= disk.deadline()) disk.OnInterrupt();
