@@ -170,6 +170,7 @@ absl::Status User::Run() {
     status = All(Operation::kRead, 0, kHostSectors / kSlotSectors, 0);
   }
   if (status.ok()) runtime::LogInfo("the host's pattern is there");
+  unsigned told = 0;
   for (uint64_t round = 1; status.ok(); ++round) {
     status = All(Operation::kWrite, kArea, kChunks, round);
     if (status.ok()) status = One(Operation::kFlush, 0, 0);
@@ -178,8 +179,8 @@ absl::Status User::Run() {
     Fill(data_.data(), kMark, 1, round);
     status = One(Operation::kWrite, kMark, 1);
     if (status.ok()) status = One(Operation::kFlush, 0, 0);
-    if (status.ok() && (round < 4 || round % 8 == 0))
-      runtime::LogInfo("round ", round, " verified, driver's life ", client_->connections());
+    if (status.ok() && (round < 4 || client_->connections() != told || round % 64 == 0))
+      runtime::LogInfo("round ", round, " verified, driver's life ", told = client_->connections());
   }
   return status;
 }
