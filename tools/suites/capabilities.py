@@ -13,7 +13,7 @@ from suites.base import Test, TestFailure
 MANIFESTS = ROOT / "services/init/manifest"
 SECONDS = 600
 LINE = re.compile(r" +\d+  (\w+) +(\S+)(?: +(.*))?")
-LETTERS = {"read": "r", "write": "w"}
+LETTERS = {"read": "r", "write": "w", "dma": "d"}
 # What a VMM has for its one guest beside the manifest's; what it made itself has no name.
 VMM_OWN = {("Domain", "control", "guest: guest 1"), ("Memory", "rw", "magic: magic pages of guest 1"),
            ("Memory", "rw", "frames: frames of guest 1"), ("Memory", "rwx,copy", "ram.0: guest 1 ram.0"),
