@@ -15,6 +15,7 @@ struct Manifest {
   channels @4 :List(ChannelSpec);   # names unique; at most 64
   vmm @5 :Service;                  # what each guest's VMM is started as; its name is "vmm.N"
   maxGuests @6 :UInt8 = 16;         # at once, 0..32
+  dmaLimitMib @7 :UInt32 = 1024;    # MiB: every DMA master of the board reaches the RAM below; 0: all of it
 }
 
 struct Service {
@@ -41,6 +42,7 @@ enum RestartPolicy {
   never @0;   # its end is logged
   always @1;
   halt @2;    # the system can not go on: init says so and halts
+  onFailure @3;  # always, but an end with status 0 is for good: the driver of a device that is not there
 }
 
 # One capability that the service finds by FindCapability(name).
@@ -80,7 +82,7 @@ struct SharedMemory {
   name @0 :Text;
   pages @1 :UInt32;      # of 4096 bytes, 1..65536
   alignment @2 :UInt32 = 4096;  # bytes, a power of two, 4096..2097152
-  dma @3 :Bool;          # below 1 GiB, where every DMA master of the board reaches, and never returned to the free pool
+  dma @3 :Bool;          # below Manifest.dmaLimitMib, and never returned to the free pool
 }
 
 # A channel between two services (proto/channel.h). Each end finds its Memory as capability NAME, whose value is the bit of its `events`

@@ -50,15 +50,30 @@ def _without_parameters(name):
     return name
 
 
-def _listed(path, append):
+def _lines(path):
+    """{name: (place, kind, source)} of a list and those that it includes; what comes later replaces, in the place of the former."""
+    found = {}
     for number, line in enumerate(path.read_text().splitlines(), 1):
         if not line.strip() or line.lstrip().startswith("#"):
             continue
+        place = f"{path.relative_to(ROOT)}:{number}"
         name, kind, source = (line.split(maxsplit=2) + [""] * 2)[:3]
+        if name == "include":
+            found |= _lines(ROOT / kind)
+        elif kind == "without":
+            if found.pop(name, None) is None:
+                raise Failure(f"{place}: there is no {name} to leave out")
+        else:
+            found[name] = place, kind, source
+    return found
+
+
+def _listed(path, append):
+    for name, (place, kind, source) in _lines(path).items():
         kind, _, most = kind.partition(":")
         where = ROOT / source
         if kind in ("program", "symbols", "file") and not where.is_file():
-            raise Failure(f"{path.relative_to(ROOT)}:{number}: there is no {source}")
+            raise Failure(f"{place}: there is no {source}")
         permissions = 0o644
         if kind == "program":
             data, permissions = _stripped(where), 0o755
@@ -74,7 +89,7 @@ def _listed(path, append):
         elif kind == "random":
             data = os.urandom(int(source))
         else:
-            raise Failure(f"{path.relative_to(ROOT)}:{number}: unknown kind {kind!r}")
+            raise Failure(f"{place}: unknown kind {kind!r}")
         yield cpio.file(name, data[:int(most)] if most else data, permissions)
 
 

@@ -9,6 +9,7 @@ from pathlib import Path
 import batch
 import build
 import bundle
+import disk
 import script
 from console import Console
 from paths import DEVICE_TREE, KERNEL_IMAGE
@@ -30,6 +31,9 @@ def add_options(parser):
     parser.add_argument("--append", action="append", default=[], metavar="TEXT", help="add to the system's command line")
     parser.add_argument("--bundle", default=bundle.DEFAULT_LIST, metavar="LIST",
                         help="another list of what the boot bundle holds, or none")
+    parser.add_argument("--disk", metavar="IMAGE[,SIZE]",
+                        help="raspi4b's SD card, virt's virtio disk; with SIZE (bytes, or with K, M, G; for the card a power of two) "
+                             "a fresh one whose first MiB is the tests' pattern")
     parser.add_argument("--no-device-tree", action="store_true", help="start raspi4b without one")
     parser.epilog = "What follows -- is passed on to QEMU."
 
@@ -67,10 +71,24 @@ def prepare(options, built=False):
     else:
         machine = ["-M", "virt,virtualization=on,gic-version=2", "-cpu", "cortex-a72", "-smp", options.cpus or VIRT_CPUS,
                    "-m", "2048", "-nic", "none"]
+    if options.disk:
+        machine += _disk(options)
     if options.icount:
         machine += ["-icount", "shift=0,sleep=off"]
     line = [QEMU, *machine, "-kernel", KERNEL_IMAGE, *initrd, "-display", "none", "-no-reboot", *options.qemu]
     return [str(word) for word in line]
+
+
+def _disk(options):
+    """QEMU's words for the disk; a fresh image is made first."""
+    name, _, size = options.disk.partition(",")
+    path = Path(name)
+    if size:
+        disk.make(path, disk.size(size))
+    elif not path.exists():
+        raise Failure(f"--disk: there is no {name}")
+    device = "sd-card,drive=disk,bus=/generic-sdhci/sd-bus" if options.machine == "raspi4b" else "virtio-blk-device,drive=disk"
+    return ["-drive", f"if=none,id=disk,format=raw,file={path}", "-device", device]
 
 
 def _interactive(command):

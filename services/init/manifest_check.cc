@@ -133,7 +133,7 @@ class Checker {
     Number("budgetUs", service.getBudgetUs(), 0, service.getPeriodUs());
     Number("backoffMs", service.getBackoffMs(), 0, 60000);
     Number("backoffMaxMs", service.getBackoffMaxMs(), service.getBackoffMs(), 600000);
-    Number("restart", static_cast<uint16_t>(service.getRestart()), 0, 2);
+    Number("restart", static_cast<uint16_t>(service.getRestart()), 0, 3);
     std::set<std::string>& names = names_[name];
     Unique(names, "init");
     Unique(names, "init.peer");

@@ -8,8 +8,6 @@ namespace pyrene::init {
 namespace {
 
 constexpr uint64_t kPageBytes = runtime::kPageBytes;
-// Every DMA master of the board reaches the first gigabyte.
-constexpr uint64_t kDmaLimit = uint64_t{1} << 30;
 
 Rights RightsOf(proto::Rights::Reader rights) {
   return static_cast<Rights>(
@@ -27,11 +25,13 @@ Resources::Resources(const BootInfo& boot, RamPool& ram) : boot_(boot), ram_(ram
 }
 
 absl::Status Resources::MakeMemories(proto::Manifest::Reader manifest) {
+  const uint64_t limit = manifest.getDmaLimitMib() == 0 ? FreePages::kAnywhere
+                                                        : uint64_t{manifest.getDmaLimitMib()} << 20;
   for (const auto memory : manifest.getMemories()) {
     const std::string name(memory.getName().cStr());
     absl::StatusOr<Ram> ram = ram_.Allocate(memory.getPages(), memory.getDma() ? rights::kDma : 0,
                                             absl::StrCat("memory ", name), memory.getAlignment(),
-                                            memory.getDma() ? kDmaLimit : FreePages::kAnywhere);
+                                            memory.getDma() ? limit : FreePages::kAnywhere);
     if (!ram.ok()) return ram.status();
     memories_[name] = *std::move(ram);
   }

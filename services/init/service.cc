@@ -117,6 +117,7 @@ absl::Status Service::Launch(absl::Span<const Grant> grants, const Grant& log_si
   heartbeat_.Start(launched_at_);
   ping_waits_ = clock_waits_ = false;
   offers_told_waits_ = true;
+  ended_well_ = false;
   last_words_.clear();
   control_->Update();
   return absl::OkStatus();
@@ -128,6 +129,12 @@ void Service::Destroy() {
   live_.reset();
   past_cpu_ticks_ = before;
   heartbeat_.Stop();
+}
+
+void Service::Retire() {
+  Destroy();
+  memory_.Reset();
+  phase_ = Phase::kStopped;
 }
 
 uint64_t Service::CpuTicks() const {
@@ -146,6 +153,7 @@ uint64_t Service::Pages() const {
 std::optional<std::string> Service::TakeEnd() {
   const sys::Fault fault = sys::DomainFault(live_->domain());
   if (fault.status != Status::kOk || fault.kind == FaultKind::kNone) return std::nullopt;
+  ended_well_ = fault.kind == FaultKind::kExit && fault.esr == 0;
   if (fault.kind == FaultKind::kExit) {
     return absl::StrCat("ended with status ", fault.esr, last_words_.empty() ? "" : ": ",
                         last_words_);

@@ -60,6 +60,10 @@ class Service final : private OfferBook::Port {
   absl::Status Launch(absl::Span<const Grant> grants, const Grant& log_signal);
   // Ends the life, if there is one: no further instruction of it runs.
   void Destroy();
+  // Destroys it for good: its private memory comes back, its log stays.
+  void Retire();
+  // Whether the last end was an exit with status 0.
+  bool ended_well() const { return ended_well_; }
 
   // Its bit was signalled: looks for its end, and takes messages.
   void OnWake();
@@ -134,6 +138,7 @@ class Service final : private OfferBook::Port {
   uint32_t generation_ = 0;
   uint64_t launched_at_ = 0;
   uint64_t past_cpu_ticks_ = 0;
+  bool ended_well_ = false;
   std::string last_words_;  // of `failed`
   Backoff backoff_;
   Heartbeat heartbeat_;

@@ -216,13 +216,20 @@ void Supervisor::Relaunch(Service& service) {
 }
 
 void Supervisor::Ended(Service& service, const std::string& reason) {
+  const proto::RestartPolicy policy = service.spec().getRestart();
+  if (policy == proto::RestartPolicy::ON_FAILURE && service.ended_well()) {
+    runtime::LogInfo(service.name(), ": has ended, and is not started again");
+    world_.loop.CancelTimer(SlotOf(service)->timer);
+    return service.Retire();
+  }
   runtime::LogError(service.name(), ": ", reason);
   Slot& slot = *SlotOf(service);
   service.Destroy();
   world_.loop.CancelTimer(slot.timer);
-  switch (service.spec().getRestart()) {
+  switch (policy) {
     case proto::RestartPolicy::HALT:
       Halt(absl::StrCat(service.name(), ": ", reason));
+    case proto::RestartPolicy::ON_FAILURE:
     case proto::RestartPolicy::ALWAYS: {
       service.set_phase(Service::Phase::kWaiting);
       const uint64_t now = runtime::MonotonicNow();
@@ -247,8 +254,10 @@ void Supervisor::ArmHeartbeat(Service& service) {
 }
 
 bool Supervisor::Kill(Service& service) {
-  if (service.live() == nullptr || service.spec().getRestart() != proto::RestartPolicy::ALWAYS)
-    return false;
+  const proto::RestartPolicy policy = service.spec().getRestart();
+  const bool restarts =
+      policy == proto::RestartPolicy::ALWAYS || policy == proto::RestartPolicy::ON_FAILURE;
+  if (service.live() == nullptr || !restarts) return false;
   world_.loop.CancelTimer(SlotOf(service)->timer);
   service.Destroy();
   service.set_phase(Service::Phase::kWaiting);

@@ -7,13 +7,13 @@ import json
 import re
 import subprocess
 
-from paths import ROOT
+from paths import BUILD, ROOT
 from suites.base import Test, TestFailure
 
 MANIFESTS = ROOT / "services/init/manifest"
 SECONDS = 600
 LINE = re.compile(r" +\d+  (\w+) +(\S+)(?: +(.*))?")
-LETTERS = {"read": "r", "write": "w"}
+LETTERS = {"read": "r", "write": "w", "dma": "d"}
 # What a VMM has for its one guest beside the manifest's; what it made itself has no name.
 VMM_OWN = {("Domain", "control", "guest: guest 1"), ("Memory", "rw", "magic: magic pages of guest 1"),
            ("Memory", "rw", "frames: frames of guest 1"), ("Memory", "rwx,copy", "ram.0: guest 1 ram.0"),
@@ -122,7 +122,9 @@ class CapabilitiesTest(Test):
 
     def run(self, log, rounds, first, on_round):
         mark = "with a guest"
-        words = [str(ROOT / "pyrene"), "run", "--machine", self.machine, "--batch", f"ps -c; xl create guest.cfg; echo {mark}; ps -c"]
+        # With a disk: a driver without a device has ended.
+        words = [str(ROOT / "pyrene"), "run", "--machine", self.machine, "--disk", f"{BUILD}/tests/capabilities-{self.machine}.img,4M",
+                 "--batch", f"ps -c; xl create guest.cfg; echo {mark}; ps -c"]
         try:
             done = subprocess.run(words, capture_output=True, text=True, timeout=SECONDS, check=False)
         except subprocess.TimeoutExpired as error:

@@ -5,6 +5,7 @@ A test is a file tests/kernel/NAME.test or tests/system/NAME.test: a script (too
   # about: one line                        what it shows
   # run: --guest tests/system/x.cfg        options of `pyrene run`, files named from the repository's root
   # machines: raspi4b virt                 a test per machine, NAME@MACHINE
+  # verify: IMAGE                          at the end the host verifies this image (tools/disk.py)
   # rounds: N    # soak: M                 what {rounds} is, in the script and in the run line
 A soak run of a script that counts its rounds (`repeat {rounds}`) is one boot with all of them; any other is booted again and again
 for N rounds each.  {first} is the number of rounds done before this boot.
@@ -13,6 +14,7 @@ import argparse
 import re
 import shlex
 
+import disk
 import emulator
 import script
 from paths import ROOT
@@ -20,7 +22,7 @@ from progress import Failure
 from suites.base import Test, TestFailure
 
 FOLDERS = ("kernel", "system")
-KEYS = {"about", "run", "machines", "rounds", "soak"}
+KEYS = {"about", "run", "machines", "rounds", "soak", "verify"}
 
 
 class SystemTest(Test):
@@ -31,7 +33,8 @@ class SystemTest(Test):
         self.steps = script.load(path)
         self.rounds = int(header.get("rounds", 1))
         self.soak = int(header["soak"]) if "soak" in header else None
-        self.run_line = header.get("run", "") + (f" --machine {machine}" if machine else "")
+        self.image = header.get("verify")
+        self.run_line = (f"--machine {machine} " if machine else "") + header.get("run", "")
         self._options("1", "0")   # a mistake is to show up before anything runs
 
     def _options(self, rounds, first):
@@ -61,6 +64,15 @@ class SystemTest(Test):
                 script.run(console, self.steps, rounds, first, on_round)
             except script.ScriptFailure as failure:
                 raise TestFailure(str(failure)) from failure
+        self._verify(log)
+
+    def _verify(self, log):
+        if not self.image:
+            return
+        wrong, marked = disk.verify(ROOT / self.image)
+        if wrong:
+            raise TestFailure(f"{self.image}: {wrong}")
+        log.write(f"{self.image}: round {marked} is there\n")
 
 
 def _header(path):

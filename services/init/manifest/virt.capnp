@@ -11,8 +11,9 @@ $Cxx.namespace("pyrene::init::manifest");
 const virt :M.Manifest = (
   platform = "virt",
   compatible = ["linux,dummy-virt"],
-  services = [.virtConsole, Common.xenstore, Common.xl],
-  memories = [Common.journal, Common.xenstoreJournal],
+  dmaLimitMib = 0,
+  services = [.virtConsole, Common.xenstore, Common.xl, .virtioBlk],
+  memories = [Common.journal, Common.xenstoreJournal, .virtioBlkQueue],
   channels = Common.channels,
   vmm = Common.vmm);
 
@@ -26,3 +27,15 @@ const virtConsole :M.Service = (
     (name = "kernelLog", rights = Common.readOnly, kernelLog = void),
     (name = "journal", rights = Common.readWrite, memory = "console.journal"),
     (name = "logs", rights = Common.readOnly, logs = void)]);
+
+const virtioBlkQueue :M.SharedMemory = (name = "virtio-blk.queue", pages = 3, dma = true);
+
+# The last of 32 slots of virtio-mmio, which QEMU gives to its first virtio device. Its arguments name its channels: none has a client yet.
+const virtioBlk :M.Service = (
+  name = "virtio-blk", file = "services/virtio_blk", heapKib = 256, quotaPages = 48, priority = 24,
+  heartbeatMs = 15000, restart = onFailure, logKib = 4,
+  capabilities = [
+    Common.events,
+    (name = "registers", rights = Common.readWrite, device = (base = 0x0a003000, pages = 1)),
+    (name = "irq", irq = 79),
+    (name = "queue", rights = (read = true, write = true, dma = true), memory = "virtio-blk.queue")]);

@@ -1,0 +1,215 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "platform/block/block_server.h"
+
+#include <utility>
+
+#include "absl/strings/str_cat.h"
+
+namespace pyrene::block {
+namespace {
+
+// Requests that are started before the channels are looked at again.
+constexpr unsigned kBatch = 16;
+
+DiskRequest Parse(proto::BlockRequest::Reader request) {
+  DiskRequest result;
+  switch (request.which()) {
+    case proto::BlockRequest::READ:
+    case proto::BlockRequest::WRITE: {
+      const bool read = request.isRead();
+      const auto transfer = read ? request.getRead() : request.getWrite();
+      result.operation = read ? Operation::kRead : Operation::kWrite;
+      result.sector = transfer.getSector();
+      result.count = transfer.getCount();
+      result.offset = transfer.getOffset();
+      break;
+    }
+    case proto::BlockRequest::DISCARD:
+      result.operation = Operation::kDiscard;
+      result.sector = request.getDiscard().getSector();
+      result.count = request.getDiscard().getCount();
+      break;
+    case proto::BlockRequest::FLUSH:
+      break;
+  }
+  return result;
+}
+
+}  // namespace
+
+BlockServer::BlockServer(Disk& disk) : disk_(disk) {
+  disk_.SetCompletion([this](uint32_t tag, proto::BlockStatus status) { Completed(tag, status); });
+}
+
+void BlockServer::AddClient(std::unique_ptr<proto::Channel> channel, DataMemory memory) {
+  if (clients_.size() >= kMaxClients) return;
+  auto client = std::make_unique<Client>();
+  client->channel = std::move(channel);
+  client->memory = memory;
+  clients_.push_back(std::move(client));
+}
+
+unsigned BlockServer::Held(const Client& client) {
+  unsigned held = 0;
+  for (const Slot& slot : client.slots) held += slot.state == State::kFree ? 0 : 1;
+  return held;
+}
+
+void BlockServer::Connect(Client& client) {
+  client.epoch = client.channel->epoch();
+  client.told_medium = 0;
+  for (Slot& slot : client.slots) {
+    if (slot.state == State::kRunning) slot.state = State::kOrphan;
+    if (slot.state != State::kOrphan) slot.state = State::kFree;
+  }
+}
+
+bool BlockServer::TellFacts(Client& client) {
+  const DiskFacts& facts = disk_.facts();
+  if (client.told_medium == facts.medium) return true;
+  auto disk = builder_.Start<proto::BlockEvent>().initDisk();
+  disk.setSectors(facts.sectors);
+  disk.setSectorBytes(facts.sector_bytes);
+  disk.setReadOnly(facts.read_only);
+  disk.setDepth(kDepth);
+  disk.setMaxSectors(facts.max_sectors);
+  disk.setMaxDiscard(facts.max_discard);
+  disk.setMedium(facts.medium);
+  if (!client.channel->Send(builder_).ok()) return false;
+  client.told_medium = facts.medium;
+  return true;
+}
+
+proto::BlockStatus BlockServer::Check(const Client& client, const DiskRequest& request) const {
+  const DiskFacts& facts = disk_.facts();
+  if (facts.sectors == 0) return proto::BlockStatus::NO_MEDIUM;
+  if (request.operation == Operation::kFlush) return proto::BlockStatus::OK;
+  const bool discard = request.operation == Operation::kDiscard;
+  if (request.operation != Operation::kRead && facts.read_only)
+    return proto::BlockStatus::READ_ONLY;
+  if (discard && facts.max_discard == 0) return proto::BlockStatus::NOT_SUPPORTED;
+  const uint32_t unit = facts.sector_bytes / kSectorBytes;
+  const uint32_t most = discard ? facts.max_discard : facts.max_sectors;
+  if (request.count == 0 || request.count > most || request.sector > facts.sectors ||
+      request.count > facts.sectors - request.sector || request.sector % unit != 0 ||
+      request.count % unit != 0) {
+    return proto::BlockStatus::INVALID;
+  }
+  const uint64_t end = request.offset + uint64_t{request.count} * kSectorBytes;
+  if (!discard && (request.offset % kSectorBytes != 0 || end > client.memory.bytes))
+    return proto::BlockStatus::INVALID;
+  return proto::BlockStatus::OK;
+}
+
+absl::Status BlockServer::Handle(Client& client, proto::BlockRequest::Reader request) {
+  if (request.which() > proto::BlockRequest::DISCARD)
+    return absl::InvalidArgumentError("unknown request");
+  Slot* free = nullptr;
+  for (Slot& slot : client.slots) {
+    if (slot.state == State::kFree) {
+      free = &slot;
+    } else if (slot.state != State::kOrphan && slot.id == request.getId()) {
+      return absl::InvalidArgumentError(absl::StrCat("request ", slot.id, " is there twice"));
+    }
+  }
+  if (free == nullptr) return absl::ResourceExhaustedError("more requests than the depth");
+  free->id = request.getId();
+  free->order = next_order_++;
+  free->request = Parse(request);
+  free->request.memory = &client.memory;
+  free->status = Check(client, free->request);
+  free->state = free->status == proto::BlockStatus::OK ? State::kQueued : State::kDone;
+  return absl::OkStatus();
+}
+
+// Receives what has room. True: there may be more.
+bool BlockServer::Take(Client& client) {
+  if (client.channel->Update() != proto::Channel::State::kUp) return false;
+  if (client.channel->epoch() != client.epoch) Connect(client);
+  // Orphans first: the new life's data is not to be touched by them.
+  if (client.told_medium == 0 && client.running != 0) return false;
+  if (!TellFacts(client)) return false;
+  const unsigned room = kDepth - Held(client);
+  if (room == 0) return false;
+  return client.channel->Receive<proto::BlockRequest>(
+      room, [&](proto::BlockRequest::Reader request) { return Handle(client, request); });
+}
+
+BlockServer::Slot* BlockServer::Next(Client& client) {
+  if (client.flushing) return nullptr;
+  Slot* first = nullptr;
+  for (Slot& slot : client.slots) {
+    if (slot.state == State::kQueued && (first == nullptr || slot.order < first->order))
+      first = &slot;
+  }
+  if (first == nullptr) return nullptr;
+  const bool flush = first->request.operation == Operation::kFlush;
+  return flush && client.running != 0 ? nullptr : first;
+}
+
+// Each client in its turn.
+bool BlockServer::StartOne() {
+  for (size_t i = 0; i < clients_.size(); ++i) {
+    const size_t at = (turn_ + i) % clients_.size();
+    Client& client = *clients_[at];
+    Slot* const slot = Next(client);
+    if (slot == nullptr) continue;
+    turn_ = at + 1;
+    // What was checked when it came may not hold for another medium.
+    slot->status = Check(client, slot->request);
+    if (slot->status != proto::BlockStatus::OK) {
+      slot->state = State::kDone;
+      return true;
+    }
+    slot->state = State::kRunning;
+    ++client.running;
+    client.flushing = slot->request.operation == Operation::kFlush;
+    DiskRequest request = slot->request;
+    request.tag = static_cast<uint32_t>(at * kDepth + (slot - client.slots.data()));
+    disk_.Start(request);
+    return true;
+  }
+  return false;
+}
+
+void BlockServer::Completed(uint32_t tag, proto::BlockStatus status) {
+  Client& client = *clients_[tag / kDepth];
+  Slot& slot = client.slots[tag % kDepth];
+  --client.running;
+  if (slot.request.operation == Operation::kFlush) client.flushing = false;
+  slot.status = status;
+  slot.state = slot.state == State::kOrphan ? State::kFree : State::kDone;
+}
+
+void BlockServer::Answer(Client& client) {
+  if (client.channel->state() != proto::Channel::State::kUp) return;
+  if (client.told_medium == 0 || !TellFacts(client)) return;
+  for (Slot& slot : client.slots) {
+    if (slot.state != State::kDone) continue;
+    auto done = builder_.Start<proto::BlockEvent>().initDone();
+    done.setId(slot.id);
+    done.setStatus(slot.status);
+    if (!client.channel->Send(builder_).ok()) break;  // the client signals when there is room
+    slot.state = State::kFree;
+  }
+  client.channel->Flush();
+}
+
+bool BlockServer::Round() {
+  bool more = false;
+  for (const auto& client : clients_) more |= Take(*client);
+  unsigned started = 0;
+  while (started < kBatch && disk_.CanStart() && StartOne()) ++started;
+  for (const auto& client : clients_) {
+    // Room for requests that wait in the ring.
+    const bool full = Held(*client) == kDepth;
+    Answer(*client);
+    more |= full && Held(*client) < kDepth;
+    more |= client->running == 0 && client->told_medium == 0 &&
+            client->channel->state() == proto::Channel::State::kUp && started != 0;
+    more |= disk_.CanStart() && Next(*client) != nullptr;
+  }
+  return more;
+}
+
+}  // namespace pyrene::block

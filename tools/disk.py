@@ -1,0 +1,60 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Disk images for tests: what tests/services/disk_user.cc finds on one, and what it leaves there.
+
+Each sector's content follows from its number and a version: 0 is the host's, in the first MiB.  Behind it is the service's area, then a
+sector that says, by its version, which round was flushed as a whole.
+"""
+import re
+import struct
+
+from progress import Failure
+
+SECTOR = 512
+HOST_SECTORS = 2048
+AREA_SECTORS = 64 * 8
+MARK = HOST_SECTORS + AREA_SECTORS
+WORDS = SECTOR // 8
+MASK = (1 << 64) - 1
+UNITS = {"": 1, "K": 1 << 10, "M": 1 << 20, "G": 1 << 30}
+
+
+def size(text):
+    match = re.fullmatch(r"(\d+)([KMG]?)", text)
+    if not match:
+        raise Failure(f"{text} is no size: bytes, or a number with K, M or G")
+    return int(match[1]) * UNITS[match[2]]
+
+
+def _word(sector, version, index):
+    product = ((sector << 32) ^ (version << 8) ^ index) * 0x9E3779B97F4A7C15 & MASK
+    return product ^ product >> 29
+
+
+def sector_bytes(sector, version):
+    return struct.pack(f"<{WORDS}Q", *(_word(sector, version, index) for index in range(WORDS)))
+
+
+def make(path, total):
+    """A sparse image with the host's pattern."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with open(path, "wb") as image:
+        image.write(b"".join(sector_bytes(sector, 0) for sector in range(HOST_SECTORS)))
+        image.truncate(total)
+
+
+def verify(path, rounds=100_000):
+    """What is wrong with an image after disk_user has used it, or None; and the round that is marked as flushed."""
+    with open(path, "rb") as image:
+        content = image.read((MARK + 1) * SECTOR)
+    sectors = [content[at:at + SECTOR] for at in range(0, (MARK + 1) * SECTOR, SECTOR)]
+    for sector in range(HOST_SECTORS):
+        if sectors[sector] != sector_bytes(sector, 0):
+            return f"sector {sector} is not the host's any more", 0
+    marked = next((r for r in range(1, rounds) if sectors[MARK][:8] == struct.pack("<Q", _word(MARK, r, 0))), None)
+    if marked is None or sectors[MARK] != sector_bytes(MARK, marked):
+        return "no round is marked as flushed", 0
+    # What was flushed with that round, or what the next round has written over it.
+    for sector in range(HOST_SECTORS, MARK):
+        if sectors[sector] not in (sector_bytes(sector, marked), sector_bytes(sector, marked + 1)):
+            return f"sector {sector} is neither of round {marked} nor of the next", marked
+    return None, marked
