@@ -35,10 +35,11 @@ def _operations(results, reference):
         xen = [x for x in (row["xen"], row["xen_same_guest"]) if x is not None]
         rows.append([f"`{row['name']}`: {row['what']}", _figure(row["xen"]), _figure(row["xen_same_guest"]), _figure(value),
                      _figure(row["goal"]), f"{value / min(xen):.2f}" if xen else "-"])
-    for row in reference["services"]:
-        value = results["services"].get(row["name"])
-        if value is not None:
-            rows.append([f"`{row['name']}`: {row['what']}", "-", "-", _figure(value), _figure(row["goal"]), "-"])
+    for part in ("services", "store"):
+        for row in reference[part]:
+            value = results[part].get(row["name"])
+            if value is not None:
+                rows.append([f"`{row['name']}`: {row['what']}", "-", "-", _figure(value), _figure(row["goal"]), "-"])
     return _table(["operation", "Xen 4.17 (a)", "Xen 4.17 (b)", "Pyrene", "goal", "ratio"], rows) if rows else ""
 
 

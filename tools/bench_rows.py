@@ -12,11 +12,16 @@ from progress import Failure, say
 
 FOLDER = ROOT / "tests/bench"
 GUEST = FOLDER / "bench.cfg"
+STORE = FOLDER / "store.cfg"
+STORE_KILLS = 11               # as tests/bench/store_guest
+BETWEEN_KILLS = 0.5            # seconds of the host's: the guest's next requests
 SERVICES = FOLDER / "services.list"
+DETACH = "\x1d"
 BOOT_SECONDS = 120
 ROWS_SECONDS = 600
 ROW = re.compile(r"^BENCH (\w+) (\d+\.\d+)$", re.MULTILINE)
 END = re.compile(r"^BENCH (end$|failed: .*$)", re.MULTILINE)
+READY = re.compile(r"^ready to be kept waiting$", re.MULTILINE)
 REPORTED_LINES = 30
 
 
@@ -60,6 +65,27 @@ def guest(machine):
 
     say("measuring a guest's operations")
     return dialogue("the measuring guest", command(machine, guests=[GUEST]), talk)
+
+
+def store(machine):
+    """{name: instructions} of the guest that asks XenStore, which is killed meanwhile."""
+    def talk(console):
+        console.expect(batch.PROMPT, BOOT_SECONDS)
+        console.type(f"xl create -c {STORE.name}\n")
+        console.expect(READY, ROWS_SECONDS)
+        console.type(DETACH)
+        for _ in range(STORE_KILLS):
+            console.expect(batch.PROMPT, BOOT_SECONDS)
+            console.watch(BETWEEN_KILLS)
+            console.type("kill xenstore\n")
+        console.expect(batch.PROMPT, BOOT_SECONDS)
+        console.type("xenstore-write /local/domain/1/name over\n")
+        console.expect(batch.PROMPT, BOOT_SECONDS)
+        console.type("xl console store\n")
+        return _rows("the guest that asks XenStore", console)
+
+    say("measuring XenStore")
+    return dialogue("measuring XenStore", command(machine, guests=[STORE]), talk)
 
 
 def services(machine):

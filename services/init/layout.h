@@ -17,6 +17,9 @@ constexpr unsigned GuestChannelBit(unsigned slot) { return 40 + slot % 16; }
 // Tells a service to leave out what is damaged of its journal. The manifest's check keeps room for
 // it.
 inline constexpr char kRepairArgument[] = "--repair";
+// The exit status (EX_DATAERR of sysexits.h) of a service whose journal is damaged: it is not
+// started again before the operator's `repair`.
+inline constexpr int kExitNeedsRepair = 65;
 
 // Of a VMM's events.
 inline constexpr unsigned kVmmControlBit = 56;

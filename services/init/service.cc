@@ -117,7 +117,7 @@ absl::Status Service::Launch(absl::Span<const Grant> grants, const Grant& log_si
   heartbeat_.Start(launched_at_);
   ping_waits_ = clock_waits_ = false;
   offers_told_waits_ = true;
-  ended_well_ = false;
+  ended_well_ = needs_repair_ = false;
   last_words_.clear();
   control_->Update();
   return absl::OkStatus();
@@ -154,6 +154,7 @@ std::optional<std::string> Service::TakeEnd() {
   const sys::Fault fault = sys::DomainFault(live_->domain());
   if (fault.status != Status::kOk || fault.kind == FaultKind::kNone) return std::nullopt;
   ended_well_ = fault.kind == FaultKind::kExit && fault.esr == 0;
+  needs_repair_ = fault.kind == FaultKind::kExit && fault.esr == kExitNeedsRepair;
   if (fault.kind == FaultKind::kExit) {
     return absl::StrCat("ended with status ", fault.esr, last_words_.empty() ? "" : ": ",
                         last_words_);

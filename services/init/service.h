@@ -64,6 +64,8 @@ class Service final : private OfferBook::Port {
   void Retire();
   // Whether the last end was an exit with status 0.
   bool ended_well() const { return ended_well_; }
+  // Whether it was one with kExitNeedsRepair.
+  bool needs_repair() const { return needs_repair_; }
 
   // Its bit was signalled: looks for its end, and takes messages.
   void OnWake();
@@ -139,6 +141,7 @@ class Service final : private OfferBook::Port {
   uint64_t launched_at_ = 0;
   uint64_t past_cpu_ticks_ = 0;
   bool ended_well_ = false;
+  bool needs_repair_ = false;
   std::string last_words_;  // of `failed`
   Backoff backoff_;
   Heartbeat heartbeat_;

@@ -231,6 +231,7 @@ void Supervisor::Ended(Service& service, const std::string& reason) {
       Halt(absl::StrCat(service.name(), ": ", reason));
     case proto::RestartPolicy::ON_FAILURE:
     case proto::RestartPolicy::ALWAYS: {
+      if (service.needs_repair()) return service.set_phase(Service::Phase::kStopped);
       service.set_phase(Service::Phase::kWaiting);
       const uint64_t now = runtime::MonotonicNow();
       const uint64_t wait = service.backoff().After(now - service.launched_at());

@@ -385,8 +385,9 @@ int main(int argc, char** argv) {
   auto& service = *new pyrene::xenstore::Service;
   const bool repair = argc > 1 && std::string_view(argv[1]) == pyrene::init::kRepairArgument;
   absl::Status status = service.Start(repair);
+  const bool damaged = absl::IsDataLoss(status);
   if (status.ok()) status = service.Run();
   pyrene::runtime::LogError(status.message());
   if (service.supervision() != nullptr) service.supervision()->Failed(status.message());
-  return EXIT_FAILURE;
+  return damaged ? pyrene::init::kExitNeedsRepair : EXIT_FAILURE;
 }

@@ -99,5 +99,30 @@ TEST(JournalBoundTest, WhatQuotasAllowFits) {
   RecordProperty("used", static_cast<int>(log->used()));
 }
 
+// What a life reads before it serves does not grow with what its predecessors did.
+TEST(JournalBoundTest, ManyRequestsLeaveLittleToRead) {
+  std::vector<uint64_t> memory(kJournalBytes / 8);
+  auto log = journal::Log::Open(memory.data(), kJournalBytes);
+  ASSERT_TRUE(log.ok());
+  Recorder recorder([] { ADD_FAILURE() << "the journal is full"; });
+  FakeHost host;
+  Server server(&host, &recorder, ServiceOptions());
+  recorder.Start(&*log, &server, {});
+  ASSERT_EQ(server.Introduce(1, 1, 1), Error::kOk);
+  const ConnectionId id = server.FindDomain(1)->connection;
+  RingState ring;
+  size_t state = 0;
+  for (uint32_t i = 0; i < 20'000; ++i) {
+    ring.request_consumer = 20 * i;
+    server.NoteRing(id, ring);
+    server.Sync();
+    if (recorder.compactions() == 1 && state == 0) state = log->used();
+    ASSERT_LT(log->used(), state + Recorder::kLeastChanges + 4096) << i;
+  }
+  EXPECT_GT(state, 0u);
+  EXPECT_LT(state, 4096u);
+  EXPECT_GT(recorder.compactions(), 10u);
+}
+
 }  // namespace
 }  // namespace pyrene::xenstore

@@ -219,7 +219,8 @@ TEST_F(ShellTest, APeerThatIsNotThere) {
   loop_->RemoveSource(9);
   ASSERT_TRUE(toolstack.Start().ok());
   const Waiter::Limit limit(waiter_, runtime::MonotonicNow() + 50 * runtime::kMillisecond);
-  EXPECT_EQ(toolstack.Guests().status().message(), "init is not there within 10 s");
+  EXPECT_EQ(toolstack.Guests().status().message(),
+            "init is not there within 10 s (`ps` and `xl dmesg` say more)");
 }
 
 TEST_F(ShellTest, ConsoleOfAGuest) {

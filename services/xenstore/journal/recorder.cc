@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "services/xenstore/journal/recorder.h"
 
+#include <algorithm>
 #include <utility>
 
 #include "runtime/kill_point.h"
@@ -260,7 +261,8 @@ void Recorder::PutClient(ConnectionId id, Client& client) {
 void Recorder::OnSync() {
   if (log_ == nullptr) return;
   for (const ConnectionId id : std::exchange(dirty_, {})) PutClient(id, clients_.at(id));
-  if (full_half_) return Compact();
+  if (full_half_ || log_->used() > snapshot_bytes_ + std::max(kLeastChanges, snapshot_bytes_))
+    return Compact();
   log_->Commit();
 }
 
@@ -311,6 +313,7 @@ void Recorder::Compact() {
   if (full_half_) return full_();
   runtime::KillPoint("compaction.written");
   log_->Commit();
+  snapshot_bytes_ = log_->used();
 }
 
 }  // namespace pyrene::xenstore

@@ -1,8 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
 //
 // Writes what a server tells its observer into a journal (proto/xenstore_journal.capnp). At each
-// OnSync all of it becomes valid at once. When the half in use is full, the server's whole state
-// goes into the other one instead (services/journal/log.h).
+// OnSync all of it becomes valid at once. When the half in use is full, or holds more changes than
+// state, the server's whole state goes into the other one instead (services/journal/log.h): so the
+// next life reads at most kLeastChanges, or twice the state, and a change costs the writing of its
+// own size once more on average.
 //
 // Output that is queued and sent between two OnSync, and all positions of a ring but the last, are
 // left out: a request and its reply cost one record beside what they change. Output of services is
@@ -27,6 +29,9 @@ namespace pyrene::xenstore {
 
 class Recorder final : public MutationObserver {
  public:
+  // Bytes of changes that are worth a compaction of the smallest state: some thousand requests.
+  static constexpr size_t kLeastChanges = 64 * 1024;
+
   // `full` is called if the state does not fit into a half, which quotas should prevent; it must
   // not return to the server.
   explicit Recorder(std::function<void()> full) : full_(std::move(full)) {}
@@ -86,7 +91,8 @@ class Recorder final : public MutationObserver {
   proto::MessageBuilder builder_;
   std::map<ConnectionId, Client> clients_;
   std::vector<ConnectionId> dirty_;
-  bool full_half_ = false;  // something did not fit: what is to be valid next is the whole state
+  size_t snapshot_bytes_ = 0;  // of the half in use, the state that it began with; 0: not known
+  bool full_half_ = false;     // something did not fit: what is to be valid next is the whole state
   uint64_t compactions_ = 0;
 };
 

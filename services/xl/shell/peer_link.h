@@ -105,8 +105,9 @@ class PeerLink {
 
   absl::Status Explain(const absl::Status& status, absl::string_view what, uint64_t time) const {
     if (!absl::IsDeadlineExceeded(status)) return status;
-    return absl::DeadlineExceededError(
-        absl::StrCat(peer_, " ", what, " within ", time / runtime::kSecond, " s"));
+    return absl::DeadlineExceededError(absl::StrCat(peer_, " ", what, " within ",
+                                                    time / runtime::kSecond,
+                                                    " s (`ps` and `xl dmesg` say more)"));
   }
 
   Waiter& waiter_;

@@ -7,10 +7,10 @@
 // until it sleeps. So whoever waits for the other CPU has a timer set.
 #include <cstdint>
 
-#include "tests/bench/cpus_guest/store.h"
 #include "tests/bench/guest/events.h"
 #include "tests/bench/guest/interrupts.h"
 #include "tests/bench/guest/report.h"
+#include "tests/bench/guest/store.h"
 #include "tests/bench/marks.h"
 #include "tests/guest/counter.h"
 #include "tests/guest/gic.h"
@@ -94,15 +94,16 @@ void MeasureSgi(bool sleeping) {
 // An event to xenstore, and its event when it has replied. The second vCPU sleeps.
 template <Mark kMark>
 void MeasureStore(StoreRing& ring, bool sleeping) {
-  xen::EvtchnPort argument = {ring.port()};
+  constexpr char kDomain[] = "1";  // whose path needs no look at the tree
+  StoreRing::Reply reply;
   for (uint64_t i = 0; i < kRoundsBetweenCpus; ++i) {
     Pause();
     const uint32_t timers = counts[0].timers;
-    ring.PutRequest();
+    ring.Put(StoreRequest::kGetDomainPath, 0, kDomain, sizeof(kDomain));
     SetTimer(kPatience);
     uint32_t events = counts[0].events;
     Put<kMark>();
-    Operate(xen::kEventChannelOp, xen::kSend, argument);
+    ring.Send();
     do {
       if (sleeping) {
         SleepWhile(counts[0].events, events);
@@ -111,7 +112,7 @@ void MeasureStore(StoreRing& ring, bool sleeping) {
         }
       }
       events = counts[0].events;
-    } while (!ring.TakeReply());
+    } while (!ring.Take(reply));
     StopTimer();
     if (counts[0].timers != timers) Fail("no reply of XenStore's");
   }
