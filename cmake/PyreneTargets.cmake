@@ -6,6 +6,7 @@
 #   pyrene_unit_test(NAME SRCS x_test.cc LIBS ... [ROUNDS n] [SOAK m])
 #                                                         host builds only: a GoogleTest program.  ROUNDS and SOAK are what a
 #                                                         randomised test finds in its environment as PYRENE_ROUNDS.
+#   pyrene_fuzz_target(NAME LIBS ... [ROUNDS n] [SOAK m]) host builds with sanitizers only: libFuzzer's main around NAME.cc
 #   pyrene_capnp_library(NAME SCHEMAS x.capnp)            messages' classes, included as "folder/x.capnp.h"
 
 # What all our code but the kernel's is compiled with; the kernel has flags of its own.
@@ -16,7 +17,9 @@ if(CMAKE_CROSSCOMPILING)
   # Atomics of Armv8.1 (LSE) do not exist on a Cortex-A72, nor the run-time choice of them that gcc would link in.
   target_compile_options(pyrene_flags INTERFACE -mcpu=cortex-a72 -mno-outline-atomics -fno-pie)
 elseif(PYRENE_SANITIZE)
-  target_compile_options(pyrene_flags INTERFACE -fsanitize=address,undefined -fno-sanitize-recover=all -fno-omit-frame-pointer)
+  # With libFuzzer's counters, so that fuzz targets need no build of their own.
+  target_compile_options(pyrene_flags INTERFACE -fsanitize=address,undefined,fuzzer-no-link -fno-sanitize-recover=all
+    -fno-omit-frame-pointer)
   target_link_options(pyrene_flags INTERFACE -fsanitize=address,undefined)
 endif()
 
@@ -59,6 +62,17 @@ function(pyrene_unit_test name)
   if(arg_ROUNDS)
     set_tests_properties(${name} PROPERTIES ENVIRONMENT "PYRENE_ROUNDS=${arg_ROUNDS}")
   endif()
+endfunction()
+
+function(pyrene_fuzz_target name)
+  if(CMAKE_CROSSCOMPILING OR NOT PYRENE_SANITIZE)
+    return()
+  endif()
+  cmake_parse_arguments(PARSE_ARGV 1 arg "" "ROUNDS;SOAK" "LIBS")
+  add_executable(fuzz_${name} ${name}.cc)
+  target_link_libraries(fuzz_${name} PRIVATE pyrene_flags ${arg_LIBS} pyrene::gtest)   # of fixtures that unit tests share
+  target_link_options(fuzz_${name} PRIVATE -fsanitize=fuzzer)
+  set_target_properties(fuzz_${name} PROPERTIES RUNTIME_OUTPUT_DIRECTORY "${CMAKE_BINARY_DIR}/fuzz" OUTPUT_NAME ${name})
 endfunction()
 
 find_program(PYRENE_CAPNP capnp REQUIRED)

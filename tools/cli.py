@@ -11,11 +11,12 @@ usage: ./pyrene COMMAND [OPTIONS]
   run     boots Pyrene in QEMU        [--machine raspi4b|virt] [--cpus N] [--icount] [--guest CFG]...
                                       [--batch 'CMD; CMD' | --script FILE] [-- QEMU ARGUMENTS]
   test    runs the tests              [--only PATTERN] [--list] [--soak]
+  fuzz    fuzzes the services         --list | TARGET [FILE]... | --all  [--time S] [--jobs N]
   bench   counts instructions         [--only NAME] [--machine virt|raspi4b]
 
 The first use installs what is missing from Debian's packages.  `./pyrene COMMAND --help` says more.
 """
-COMMANDS = {"run": "emulator", "test": "testing", "bench": "bench"}   # command -> its module
+COMMANDS = {"run": "emulator", "test": "testing", "fuzz": "fuzz", "bench": "bench"}   # command -> its module
 
 
 def main():

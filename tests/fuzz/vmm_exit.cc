@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 //
 // The VMM against a guest that does anything: the input is a list of exits, each with the
-// registers, the memory and the grant entries that the guest prepared for it. Built with
-// -fsanitize=fuzzer,address,undefined; what TestGuest expects is checked, too.
+// registers, the memory and the grant entries that the guest prepared for it. What TestGuest
+// expects is checked, too.
 #include <gtest/gtest.h>
 
 #include <cstdint>

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// libFuzzer target: the bytes of one guest's ring, in a store with a toolstack, a back-end and
+// The bytes of one guest's ring, in a store with a toolstack, a back-end and
 // another guest. The guest may do anything to its page; afterwards the books must be right, the
 // output bounded, and the others served.
 //

@@ -1,0 +1,105 @@
+// SPDX-License-Identifier: Apache-2.0
+//
+// The hostile end of a channel: what a fuzz target sends into a service's real Channel. The ring's
+// own fields are right here (tests/fuzz has no target for them: unit/proto_ring_test); the bytes of
+// the messages are the fuzzer's.
+#pragma once
+
+#include <capnp/schema.h>
+
+#include <cstddef>
+#include <cstdint>
+#include <memory>
+
+#include "proto/channel.h"
+#include "proto/mutator/message_mutator.h"
+#include "proto/ring.h"
+#include "tests/unit/channel_memory.h"
+
+namespace pyrene::fuzz {
+
+class Peer {
+ public:
+  Peer(uint64_t schema, proto::Side side) : memory_(schema), side_(side) {}
+
+  // The service's end.
+  std::unique_ptr<proto::Channel> Open() { return memory_.Open(proto::Other(side_), bell_); }
+
+  // A new connection, as after a restart of this end; the service's is to call Update.
+  void Connect() {
+    memory_.StartEpoch(++epoch_);
+    proto::Ring ring[2];
+    for (size_t i = 0; i < 2; ++i) {
+      ring[i] = {&page()->ring[i].producer, &page()->ring[i].consumer,
+                 view_.data() + proto::ChannelPage::kBytes + i * proto::ChannelMemory::kRingBytes,
+                 proto::ChannelMemory::kRingBytes};
+    }
+    out_ = proto::RingProducer(ring[static_cast<size_t>(side_)]);
+    in_ = proto::RingConsumer(ring[static_cast<size_t>(proto::Other(side_))]);
+    static_cast<void>(out_.Reset());
+    static_cast<void>(in_.Reset());
+    page()->end[static_cast<size_t>(side_)].epoch = epoch_;
+  }
+
+  // The service has ended the connection.
+  bool Broken() const { return page()->end[static_cast<size_t>(proto::Other(side_))].epoch == 0; }
+
+  // False: the ring is full, or no ring could hold it.
+  bool Send(const proto::MessageMutator::Message& message) {
+    return !message.empty() &&
+           out_.Send(message.data(), message.size() * sizeof(uint64_t)) == proto::RingResult::kOk;
+  }
+  // Throws away what the service has answered.
+  void Drain() {
+    alignas(8) static uint8_t answer[proto::kMaxMessageBytes];
+    size_t bytes = 0;
+    while (in_.Receive(answer, bytes) == proto::RingResult::kOk) {
+    }
+  }
+
+ private:
+  proto::ChannelPage* page() const { return reinterpret_cast<proto::ChannelPage*>(view_.data()); }
+
+  proto::ChannelMemory memory_;
+  const proto::Side side_;
+  runtime::Memory view_ = *runtime::Memory::Map(memory_.handle(), runtime::Access::kReadWrite);
+  runtime::Notification bell_ = *runtime::Notification::Create();
+  proto::RingProducer out_;
+  proto::RingConsumer in_;
+  uint32_t epoch_ = 0;
+};
+
+// Sends an input's messages one by one, with a turn of the service after each; a connection that
+// the service broke is made anew.
+template <typename Turn>
+void SendAll(Peer& peer, const uint8_t* data, size_t bytes, Turn turn) {
+  peer.Connect();
+  turn();
+  for (const auto& message : proto::MessageMutator::Split(data, bytes)) {
+    peer.Drain();
+    static_cast<void>(peer.Send(message));
+    turn();
+    if (peer.Broken()) {
+      peer.Connect();
+      turn();
+    }
+  }
+}
+
+}  // namespace pyrene::fuzz
+
+// libFuzzer's two hooks, for inputs that are sequences of messages of `Root`.
+#define PYRENE_FUZZ_MESSAGES(Root)                                                          \
+  static pyrene::proto::MessageMutator& TheMutator() {                                      \
+    static auto& mutator = *new pyrene::proto::MessageMutator(capnp::Schema::from<Root>()); \
+    return mutator;                                                                         \
+  }                                                                                         \
+  extern "C" size_t LLVMFuzzerCustomMutator(uint8_t* data, size_t bytes, size_t room,       \
+                                            unsigned seed) {                                \
+    return TheMutator().Mutate(data, bytes, room, seed);                                    \
+  }                                                                                         \
+  extern "C" size_t LLVMFuzzerCustomCrossOver(const uint8_t* one, size_t one_bytes,         \
+                                              const uint8_t* other, size_t other_bytes,     \
+                                              uint8_t* out, size_t room, unsigned seed) {   \
+    return TheMutator().CrossOver(one, one_bytes, other, other_bytes, out, room, seed);     \
+  }

@@ -1,0 +1,16 @@
+// SPDX-License-Identifier: Apache-2.0
+//
+// An element of `disk = [ ... ]`, in either notation.
+#include "services/xl/disk_spec.h"
+#include "tests/fuzz/require.h"
+
+extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t bytes) {
+  using namespace pyrene;
+  const auto disk =
+      xl::ParseDiskSpec(absl::string_view(reinterpret_cast<const char*>(data), bytes));
+  if (!disk.ok()) return 0;
+  fuzz::Require(!disk->vdev.empty() && (disk->cdrom || !disk->target.empty()));
+  fuzz::Require(disk->source != xl::DiskSpec::Source::kRam ||
+                (disk->ram_bytes != 0 && disk->ram_bytes % 512 == 0));
+  return 0;
+}

@@ -1,0 +1,36 @@
+# SPDX-License-Identifier: Apache-2.0
+"""fuzz/TARGET: the repository's inputs, then so many more (`pyrene fuzz` goes on for as long as it is told)."""
+import re
+import time
+
+import fuzz
+from suites.base import Test, TestFailure, execute
+
+SECONDS = 900
+ROUNDS = 20_000
+SOAK = 5_000_000
+
+
+class FuzzTest(Test):
+    needs = (fuzz.PRESET,)
+
+    def __init__(self, name, keywords):
+        super().__init__(f"fuzz/{name}", fuzz.about(name))
+        self.target = name
+        counts = dict(re.findall(r"\b(ROUNDS|SOAK)\s+(\d+)", keywords))
+        self.rounds, self.soak = int(counts.get("ROUNDS", ROUNDS)), int(counts.get("SOAK", SOAK))
+
+    def run(self, log, rounds, first, on_round):
+        since = time.time()
+        words = [fuzz.program(self.target), *fuzz.options(self.target), f"-runs={rounds}", f"-seed={first + 1}"]
+        seeds = fuzz.seeds(self.target)
+        try:
+            execute([*words, *([seeds] if seeds.is_dir() else [])], log, SECONDS if rounds == self.rounds else None,
+                    {"ASAN_OPTIONS": "detect_leaks=1"})
+        except TestFailure as failure:
+            found = [f"replay it with: {fuzz.replay_words(self.target, path)}" for path in fuzz.findings(self.target, since)]
+            raise TestFailure("\n".join([str(failure), *found])) from None
+
+
+def discover():
+    return [FuzzTest(name, keywords) for name, keywords in fuzz.targets().items()]
