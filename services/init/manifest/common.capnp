@@ -24,6 +24,11 @@ const xenstore :M.Service = (
     .events,
     (name = "journal", rights = .readWrite, memory = "xenstore.journal")]);
 
+# Maps each guest's RAM disks and channels: page tables.
+const blkback :M.Service = (
+  name = "blkback", file = "services/blkback", heapKib = 1024, quotaPages = 96, priority = 18,
+  heartbeatMs = 4000, restart = always, logKib = 8, capabilities = [.events]);
+
 const xl :M.Service = (
   name = "xl", file = "services/xl", heapKib = 1024, quotaPages = 48, priority = 8,
   heartbeatMs = 4000, restart = always, logKib = 8, capabilities = [.events]);

@@ -11,7 +11,7 @@ $Cxx.namespace("pyrene::init::manifest");
 const raspi4b :M.Manifest = (
   platform = "raspi4b",
   compatible = ["raspberrypi,4-model-b"],
-  services = [.raspi4bConsole, Common.xenstore, Common.xl, .emmc2],
+  services = [.raspi4bConsole, Common.xenstore, Common.blkback, Common.xl, .emmc2],
   memories = [Common.journal, Common.xenstoreJournal, .emmc2Descriptors],
   channels = Common.channels,
   vmm = Common.vmm);

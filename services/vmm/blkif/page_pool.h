@@ -1,0 +1,41 @@
+// SPDX-License-Identifier: Apache-2.0
+//
+// Which pages of a disk's data pool (platform/block/pool_channel.h) are in use: runs of pages, each
+// of a request. First fit.
+#pragma once
+
+#include <cstdint>
+#include <vector>
+
+namespace pyrene::vmm::blkif {
+
+class PagePool {
+ public:
+  static constexpr uint32_t kNone = ~uint32_t{0};
+
+  // All free.
+  explicit PagePool(uint32_t pages) : used_(pages, false) {}
+
+  // The first page of a run, or kNone.
+  uint32_t Allocate(uint32_t pages) {
+    uint32_t run = 0;
+    for (uint32_t at = 0; at < used_.size(); ++at) {
+      run = used_[at] ? 0 : run + 1;
+      if (run != pages) continue;
+      const uint32_t first = at + 1 - pages;
+      Mark(first, pages, true);
+      return first;
+    }
+    return kNone;
+  }
+  void Free(uint32_t first, uint32_t pages) { Mark(first, pages, false); }
+
+ private:
+  void Mark(uint32_t first, uint32_t pages, bool used) {
+    for (uint32_t i = 0; i < pages; ++i) used_[first + i] = used;
+  }
+
+  std::vector<uint8_t> used_;
+};
+
+}  // namespace pyrene::vmm::blkif
