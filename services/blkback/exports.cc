@@ -49,8 +49,7 @@ absl::Status Exports::Offer(const init::Offer& offer) {
 absl::StatusOr<std::unique_ptr<block::Disk>> Exports::OpenDisk(const init::Offer& offer) {
   if (!offer.disk.isRam()) return absl::UnimplementedError("only RAM disks are served");
   std::vector<absl::Span<uint8_t>> spans;
-  const std::string prefix =
-      absl::StrCat(kPiece, absl::StripPrefix(offer.name, kChannel), ".");
+  const std::string prefix = absl::StrCat(kPiece, absl::StripPrefix(offer.name, kChannel), ".");
   // At most eight, so that their names are in their order.
   for (auto piece = pieces_.lower_bound(prefix);
        piece != pieces_.end() && absl::StartsWith(piece->first, prefix); ++piece) {

@@ -40,9 +40,9 @@ absl::Status AllocateDisks(RamPool& pool, Guest& guest) {
   const auto disks = guest.Config().getDisks();
   for (unsigned i = 0; i < disks.size(); ++i) {
     GuestDisk disk;
-    absl::StatusOr<Link> link = Link::Create(
-        pool, ChannelName(guest, i), proto::SchemaId<proto::BlockRequest>(), block::kRingBytes,
-                     block::kPoolBytes / 1024);
+    absl::StatusOr<Link> link =
+        Link::Create(pool, ChannelName(guest, i), proto::SchemaId<proto::BlockRequest>(),
+                     block::kRingBytes, block::kPoolBytes / 1024);
     if (!link.ok()) return link.status();
     disk.link = *std::move(link);
     if (disks[i].isRam()) {

@@ -445,7 +445,7 @@ void Guests::OnServiceRestarting(Service& service) {
     if (blkback) {
       for (GuestDisk& disk : guest->disks) disk.link.StartEpoch();
     }
-    const unsigned bit = blkback                      ? kVmmDiskBit
+    const unsigned bit = blkback                       ? kVmmDiskBit
                          : service.name() == "console" ? kVmmConsoleBit
                                                        : kVmmXenstoreBit;
     if (blkback || service.name() == "console" || service.name() == "xenstore") {

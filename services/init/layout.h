@@ -10,7 +10,8 @@ namespace pyrene::init {
 
 inline constexpr unsigned kFirstInitBit = 16;
 
-// Offers to console, xenstore and blkback, by the guest's slot: the PV ring and the message channel.
+// Offers to console, xenstore and blkback, by the guest's slot: the PV ring and the message
+// channel.
 constexpr unsigned PvRingBit(unsigned slot) { return 16 + slot % 24; }
 constexpr unsigned GuestChannelBit(unsigned slot) { return 40 + slot % 16; }
 

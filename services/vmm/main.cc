@@ -2,8 +2,8 @@
 //
 // The VMM of one guest. Capabilities: `guest`, `magic`, `frames`, `bundle`, `gicv`, `events`,
 // `pv.console.peer`, `pv.xenstore.peer`; channels `init`, `vmm`, `console`, `xenstore`, and with
-// blkback `disk.K` for each disk. Init sends `start`; from then on the guest's life is decided here: boots, reboots and crashes need nobody
-// else.
+// blkback `disk.K` for each disk. Init sends `start`; from then on the guest's life is decided
+// here: boots, reboots and crashes need nobody else.
 #include <algorithm>
 #include <cstdio>
 #include <cstdlib>
@@ -153,7 +153,8 @@ absl::Status Main::Start() {
     disk_bit_ = disk->value;
     if (absl::Status s = add(disk_bit_, [this] { OnDisks(); }); !s.ok()) return s;
   }
-  if (!timers.ok() || !ended.ok() || !rings.ok()) return absl::ResourceExhaustedError("no free event bit");
+  if (!timers.ok() || !ended.ok() || !rings.ok())
+    return absl::ResourceExhaustedError("no free event bit");
   text_sink = console_.get();
   text_events = &loop_->notification();
   text_bit = *timers;

@@ -2,8 +2,6 @@
 //
 // A guest's disk on the host: a front-end that the test plays, with memory and grants of its own,
 // and a back-end that ends requests when the test says so.
-#include "services/vmm/blkif/disk.h"
-
 #include <gtest/gtest.h>
 
 #include <cstring>
@@ -13,38 +11,24 @@
 #include <set>
 #include <vector>
 
+#include "services/vmm/blkif/disk.h"
 #include "services/vmm/blkif/frontend_keys.h"
+#include "tests/unit/blkif_front.h"
 
 namespace pyrene::vmm::blkif {
 namespace {
 
-constexpr uint32_t kPort = 7;
 constexpr uint64_t kDiskSectors = 2048;
-constexpr uint32_t kFirstRing = 1;  // grant references: ring pages, then the guest's others
-constexpr uint32_t kGrants = 200;
 
-// Guest memory by grant, and a disk of which each request is held until the test ends it.
-class Fake final : public World {
+// A disk of which each request is held until the test ends it.
+class Fake final : public GuestPages {
  public:
-  Fake() : pages_(kGrants), disk_(kDiskSectors * kSectorBytes), pool_(1 << 20) {
-    for (auto& page : pages_) page.resize(kPageBytes);
-  }
+  Fake() : disk_(kDiskSectors * kSectorBytes), pool_(1 << 20) {}
 
-  uint8_t* Pin(uint32_t ref, bool write) override {
-    if (ref >= kGrants || refused.contains(ref) || (write && read_only.contains(ref)))
-      return nullptr;
-    ++pins[ref];
-    return pages_[ref].data();
-  }
-  void Unpin(uint32_t ref, bool) override { --pins[ref]; }
   bool Submit(uint32_t id, const block::DiskRequest& request) override {
     for (const auto& [other, held] : held_) EXPECT_NE(other, id);
     held_.emplace_back(id, request);
     return true;
-  }
-  void Notify(uint32_t port) override {
-    EXPECT_EQ(port, kPort);
-    ++notified;
   }
 
   // Carries out the request at `at` of those held, as blkback would, and takes it away.
@@ -68,76 +52,17 @@ class Fake final : public World {
     return proto::BlockStatus::OK;
   }
 
-  uint8_t* page(uint32_t ref) { return pages_[ref].data(); }
   std::vector<uint8_t>& disk() { return disk_; }
   block::DataMemory pool() { return {pool_.data(), static_cast<uint32_t>(pool_.size()), 0}; }
   size_t held() const { return held_.size(); }
 
-  std::map<uint32_t, int> pins;
-  std::set<uint32_t> refused, read_only;
-  int notified = 0;
   std::vector<block::Operation> log;
 
  private:
-  std::vector<std::vector<uint8_t>> pages_;
   std::vector<uint8_t> disk_;
   std::vector<uint8_t> pool_;
   std::deque<std::pair<uint32_t, block::DiskRequest>> held_;
 };
-
-// The guest's side of one ring.
-class Front {
- public:
-  Front(Fake& world, uint32_t pages) : world_(world), entries_(EntriesOf(pages)) {
-    for (uint32_t i = 0; i < pages; ++i) refs_.push_back(kFirstRing + i);
-    header()->req_event = header()->rsp_event = 1;
-  }
-
-  RingHeader* header() { return reinterpret_cast<RingHeader*>(world_.page(refs_[0])); }
-  Disk::RingPlace place() const { return {refs_, kPort}; }
-  uint32_t entries() const { return entries_; }
-
-  void Push(const Request& request) {
-    Bytes(produced_ % entries_, sizeof(request), [&](uint8_t* at, size_t i) {
-      *at = reinterpret_cast<const uint8_t*>(&request)[i];
-    });
-    header()->req_prod = ++produced_;
-  }
-  bool Pop(Response* response) {
-    if (consumed_ == header()->rsp_prod) return false;
-    Bytes(consumed_++ % entries_, sizeof(*response),
-          [&](uint8_t* at, size_t i) { reinterpret_cast<uint8_t*>(response)[i] = *at; });
-    header()->rsp_event = consumed_ + 1;
-    return true;
-  }
-  uint32_t free() const { return entries_ - (produced_ - consumed_); }
-
- private:
-  template <typename Function>
-  void Bytes(uint32_t index, size_t bytes, Function function) {
-    for (size_t i = 0; i < bytes; ++i) {
-      const size_t offset = kHeaderBytes + index * kEntryBytes + i;
-      function(world_.page(refs_[offset / kPageBytes]) + offset % kPageBytes, i);
-    }
-  }
-
-  Fake& world_;
-  std::vector<uint32_t> refs_;
-  const uint32_t entries_;
-  uint32_t produced_ = 0, consumed_ = 0;
-};
-
-Request Direct(uint8_t operation, uint64_t id, uint64_t sector,
-               std::initializer_list<Segment> segments) {
-  Request request;
-  memset(&request, 0xee, sizeof(request));
-  request.direct.operation = operation;
-  request.direct.segments = static_cast<uint8_t>(segments.size());
-  request.direct.id = id;
-  request.direct.sector = sector;
-  std::copy(segments.begin(), segments.end(), request.direct.segment);
-  return request;
-}
 
 class BlkifDisk : public testing::Test {
  protected:
@@ -402,9 +327,9 @@ TEST(FrontendKeys, OneRingOfOnePage) {
 
 TEST(FrontendKeys, SeveralQueuesOfSeveralPages) {
   FrontendKeys keys = {{"multi-queue-num-queues", "2"}, {"ring-page-order", "1"}};
-  const std::vector<std::string> wanted = {
-      "queue-0/ring-ref0", "queue-0/ring-ref1", "queue-0/event-channel",
-      "queue-1/ring-ref0", "queue-1/ring-ref1", "queue-1/event-channel"};
+  const std::vector<std::string> wanted = {"queue-0/ring-ref0",     "queue-0/ring-ref1",
+                                           "queue-0/event-channel", "queue-1/ring-ref0",
+                                           "queue-1/ring-ref1",     "queue-1/event-channel"};
   EXPECT_EQ(*RingKeys(keys, 2), wanted);
   EXPECT_FALSE(RingKeys(keys, 1).ok());
   EXPECT_FALSE(Rings(keys, 2).ok());
@@ -416,16 +341,16 @@ TEST(FrontendKeys, SeveralQueuesOfSeveralPages) {
 }
 
 TEST(FrontendKeys, NonsenseIsRefused) {
-  for (const auto& [key, value] : std::vector<std::pair<std::string, std::string>>{
-           {"multi-queue-num-queues", "0"},
-           {"multi-queue-num-queues", "-1"},
-           {"multi-queue-num-queues", "99999999999"},
-           {"ring-page-order", "5"},
-           {"ring-page-order", "x"},
-           {"protocol", "x86_64-abi"},
-           {"ring-ref", "x"},
-           {"ring-ref", "4294967296"},
-           {"event-channel", ""}}) {
+  for (const auto& [key, value] :
+       std::vector<std::pair<std::string, std::string>>{{"multi-queue-num-queues", "0"},
+                                                        {"multi-queue-num-queues", "-1"},
+                                                        {"multi-queue-num-queues", "99999999999"},
+                                                        {"ring-page-order", "5"},
+                                                        {"ring-page-order", "x"},
+                                                        {"protocol", "x86_64-abi"},
+                                                        {"ring-ref", "x"},
+                                                        {"ring-ref", "4294967296"},
+                                                        {"event-channel", ""}}) {
     FrontendKeys keys = {{"ring-ref", "8"}, {"event-channel", "5"}};
     keys[key] = value;
     EXPECT_FALSE(Rings(keys, 4).ok()) << key << "=" << value;

@@ -133,8 +133,7 @@ Disk::Taken Disk::Take(int queue, const Request& request) {
       record.request.operation = block::Operation::kDiscard;
       record.sectors_left = request.discard.sectors;
       // The disk's own check sees only a part at a time.
-      if (record.sectors_left == 0 ||
-          record.request.sector > ~uint64_t{0} - record.sectors_left) {
+      if (record.sectors_left == 0 || record.request.sector > ~uint64_t{0} - record.sectors_left) {
         status = kError;
       }
       break;
@@ -200,8 +199,8 @@ bool Disk::CopyAll(const Record& record, bool to_guest) {
     uint8_t* const page = world_.Pin(segment.gref, to_guest);
     if (page == nullptr) return false;
     uint8_t* const at = page + segment.first_sector * kSectorBytes;
-    const bool copied = to_guest ? runtime::GuardedCopy(at, data, bytes)
-                                 : runtime::GuardedCopy(data, at, bytes);
+    const bool copied =
+        to_guest ? runtime::GuardedCopy(at, data, bytes) : runtime::GuardedCopy(data, at, bytes);
     world_.Unpin(segment.gref, to_guest);
     if (!copied) return false;
     data += bytes;

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// What a front-end writes below its directory in XenStore to be connected (ABI 7.2). The guest wrote
-// it: numbers are bounded here, and nothing else of it is believed.
+// What a front-end writes below its directory in XenStore to be connected (ABI 7.2). The guest
+// wrote it: numbers are bounded here, and nothing else of it is believed.
 #pragma once
 
 #include <cstdint>

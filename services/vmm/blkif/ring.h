@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// The back-end's side of one blkif ring (ABI 7). The guest writes to its pages at any time: an entry
-// is copied once and only the copy is used, an index is loaded once and checked; what of the ring is
-// the back-end's is kept here and never read back.
+// The back-end's side of one blkif ring (ABI 7). The guest writes to its pages at any time: an
+// entry is copied once and only the copy is used, an index is loaded once and checked; what of the
+// ring is the back-end's is kept here and never read back.
 //
 // Between front and back:
 //

@@ -22,17 +22,16 @@ absl::Status Disks::Open(proto::GuestConfig::Reader config, uint32_t domid, Serv
     const runtime::Handle peer = runtime::FindCapability(name + ".peer");
     if (cap == kNullCap || peer == kNullCap)
       return absl::InternalError(absl::StrCat("no channel ", name));
-    absl::StatusOr<runtime::Memory> memory =
-        runtime::Memory::Map(cap, runtime::Access::kReadWrite);
+    absl::StatusOr<runtime::Memory> memory = runtime::Memory::Map(cap, runtime::Access::kReadWrite);
     if (!memory.ok()) return memory.status();
     const block::DataMemory pool = block::PoolOf(*memory);
     if (pool.data == nullptr) return absl::InternalError(absl::StrCat(name, " has no pool"));
     proto::Channel channel(name, *std::move(memory), runtime::Notification::Adopt(peer),
                            proto::Side::kClient, proto::SchemaId<proto::BlockRequest>());
     const uint32_t queues = std::min<uint32_t>(config.getMaxVcpus(), blkif::Disk::kMaxQueues);
-    disks_.push_back(std::make_unique<Vbd>(
-        Vbd::Config{xl::DiskFromMessage(disk), domid, queues, rings}, store, std::move(channel),
-        pool));
+    disks_.push_back(
+        std::make_unique<Vbd>(Vbd::Config{xl::DiskFromMessage(disk), domid, queues, rings}, store,
+                              std::move(channel), pool));
   }
   return absl::OkStatus();
 }

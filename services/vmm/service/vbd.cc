@@ -26,8 +26,8 @@ std::string BackendPath(const Vbd::Config& config) {
 
 Vbd::Vbd(Config config, StoreClient& store, proto::Channel channel, block::DataMemory pool)
     : config_(std::move(config)),
-      frontend_(absl::StrCat(xl::GuestHome(config_.domid), "/device/vbd/",
-                             config_.spec.vdev_number)),
+      frontend_(
+          absl::StrCat(xl::GuestHome(config_.domid), "/device/vbd/", config_.spec.vdev_number)),
       backend_(BackendPath(config_)),
       store_(store),
       client_(std::move(channel),
@@ -166,9 +166,9 @@ void Vbd::SetState(State state) {
 void Vbd::ReadKeys(const std::vector<std::string>& keys, StoreClient::Done done) {
   StoreClient::Steps steps;
   for (const std::string& key : keys) {
-    steps.push_back(
-        StoreClient::Read(absl::StrCat(frontend_, "/", key),
-                          [this, key](absl::string_view value) { keys_[key] = std::string(value); }));
+    steps.push_back(StoreClient::Read(
+        absl::StrCat(frontend_, "/", key),
+        [this, key](absl::string_view value) { keys_[key] = std::string(value); }));
   }
   store_.RunNext(std::move(steps), {}, std::move(done));
 }
