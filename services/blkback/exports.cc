@@ -6,6 +6,7 @@
 
 #include "absl/strings/match.h"
 #include "absl/strings/str_cat.h"
+#include "absl/strings/str_split.h"
 #include "absl/strings/strip.h"
 #include "platform/block/pool_channel.h"
 #include "proto/connect.h"
@@ -19,6 +20,15 @@ constexpr absl::string_view kChannel = "disk.";
 constexpr absl::string_view kPiece = "ram.";
 
 }  // namespace
+
+absl::Status Exports::AddDevice(absl::string_view argument, runtime::EventLoop& loop) {
+  const std::pair<absl::string_view, absl::string_view> parts = absl::StrSplit(argument, '=');
+  absl::StatusOr<std::unique_ptr<Device>> device = Device::Open(std::string(parts.second));
+  if (!device.ok()) return device.status();
+  if (absl::Status status = loop.AddSourceAt((*device)->bit(), [] {}); !status.ok()) return status;
+  devices_[std::string(parts.first)] = *std::move(device);
+  return absl::OkStatus();
+}
 
 absl::Status Exports::Offer(const init::Offer& offer) {
   runtime::OwnedHandle handle(offer.memory);
@@ -47,7 +57,12 @@ absl::Status Exports::Offer(const init::Offer& offer) {
 }
 
 absl::StatusOr<std::unique_ptr<block::Disk>> Exports::OpenDisk(const init::Offer& offer) {
-  if (!offer.disk.isRam()) return absl::UnimplementedError("only RAM disks are served");
+  if (!offer.disk.isRam()) {
+    const auto device = devices_.find(absl::string_view(offer.disk.getTarget().cStr()));
+    if (device == devices_.end())
+      return absl::NotFoundError(absl::StrCat("no device ", offer.disk.getTarget().cStr()));
+    return std::make_unique<DeviceDisk>(*device->second, offer.disk.getReadOnly());
+  }
   std::vector<absl::Span<uint8_t>> spans;
   const std::string prefix = absl::StrCat(kPiece, absl::StripPrefix(offer.name, kChannel), ".");
   // At most eight, so that their names are in their order.
@@ -72,6 +87,7 @@ void Exports::Revoke(const std::string& name) {
 
 bool Exports::Round() {
   bool more = false;
+  for (const auto& [name, device] : devices_) more |= device->OnWake();
   if (exports_.empty()) return more;
   first_ = (first_ + 1) % exports_.size();
   auto at = std::next(exports_.begin(), static_cast<ptrdiff_t>(first_));
@@ -79,6 +95,7 @@ bool Exports::Round() {
     more |= at->second.server->Round();
     if (++at == exports_.end()) at = exports_.begin();
   }
+  for (const auto& [name, device] : devices_) device->Flush();
   return more;
 }
 

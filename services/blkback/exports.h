@@ -14,14 +14,18 @@
 
 #include "absl/status/status.h"
 #include "platform/block/block_server.h"
+#include "runtime/event_loop.h"
 #include "runtime/handle.h"
 #include "runtime/memory.h"
+#include "services/blkback/device.h"
 #include "services/init/client/supervision_client.h"
 
 namespace pyrene::blkback {
 
 class Exports {
  public:
+  // Block devices that guests may name: "/dev/vda=vda" stands for the channel `vda`.
+  absl::Status AddDevice(absl::string_view argument, runtime::EventLoop& loop);
   // A RAM disk's piece or a channel; the error says why it is not served.
   absl::Status Offer(const init::Offer& offer);
   // Forgets it, and deletes its capabilities.
@@ -44,6 +48,7 @@ class Exports {
   // What the disk of that channel is made of.
   absl::StatusOr<std::unique_ptr<block::Disk>> OpenDisk(const init::Offer& offer);
 
+  std::map<std::string, std::unique_ptr<Device>, std::less<>> devices_;
   std::map<std::string, Piece> pieces_;
   std::map<std::string, Export> exports_;
   size_t first_ = 0;

@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 //
 // The service blkback: guests' disks. Its capability: `events`; its channel: `init`, by which the
-// channels of guests' VMMs and the memory of RAM disks come.
+// channels of guests' VMMs and the memory of RAM disks come. An argument "/dev/vda=vda" names a
+// block device, the channel `vda` with its driver, and their data, capability `vda.data`.
 #include <cstdlib>
 #include <memory>
 #include <string>
@@ -22,7 +23,7 @@ class Main {
  public:
   Main() : loop_(runtime::Notification::Adopt(runtime::FindCapability("events"))) {}
 
-  absl::Status Start();
+  absl::Status Start(int count, char** arguments);
   absl::Status Run();
   init::SupervisionClient* supervision() { return supervision_.get(); }
 
@@ -35,7 +36,7 @@ class Main {
   bool stop_ = false;
 };
 
-absl::Status Main::Start() {
+absl::Status Main::Start(int count, char** arguments) {
   init::SupervisionClient::Handlers handlers;
   handlers.offered = [this](const init::Offer& offer) { Offered(offer); };
   handlers.revoked = [this](const std::string& name) {
@@ -47,6 +48,7 @@ absl::Status Main::Start() {
   if (!supervision.ok()) return supervision.status();
   supervision_ = *std::move(supervision);
   absl::Status status = loop_.AddSourceAt(supervision_->bit(), [this] { supervision_->OnWake(); });
+  for (int i = 1; status.ok() && i < count; ++i) status = exports_.AddDevice(arguments[i], loop_);
   if (!status.ok()) return status;
   supervision_->Ready();
   supervision_->OnWake();
@@ -76,9 +78,9 @@ absl::Status Main::Run() {
 }  // namespace
 }  // namespace pyrene::blkback
 
-int main() {
+int main(int count, char** arguments) {
   pyrene::blkback::Main main;
-  absl::Status status = main.Start();
+  absl::Status status = main.Start(count, arguments);
   if (status.ok()) status = main.Run();
   if (status.ok()) return EXIT_SUCCESS;
   pyrene::runtime::LogError(status.message());

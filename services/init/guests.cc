@@ -4,6 +4,7 @@
 #include <algorithm>
 #include <utility>
 
+#include "absl/strings/match.h"
 #include "absl/strings/str_cat.h"
 #include "proto/connect.h"
 #include "proto/console.capnp.h"
@@ -118,11 +119,19 @@ absl::Status Guests::CheckDisks(proto::GuestConfig::Reader config) const {
     return absl::UnimplementedError("this machine has no blkback");
   for (const proto::Disk::Reader disk : config.getDisks()) {
     if (disk.isRam()) continue;
+    const std::string device = absl::StrCat(disk.getTarget().cStr(), "=");
+    bool known = false;
+    for (const auto argument : supervisor_.Find("blkback")->spec().getArguments())
+      known |= absl::StartsWith(argument.cStr(), device);
+    if (!known) {
+      return absl::NotFoundError(
+          absl::StrCat("there is no block device ", disk.getTarget().cStr()));
+    }
     for (const auto& guest : guests_) {
       for (const proto::Disk::Reader other : guest->Config().getDisks()) {
         if (other.isRam() || other.getTarget() != disk.getTarget()) continue;
         if (disk.getReadOnly() && other.getReadOnly()) continue;
-        return absl::AlreadyExistsError(
+        return absl::FailedPreconditionError(
             absl::StrCat(disk.getTarget().cStr(), " is in use by guest ", guest->name));
       }
     }

@@ -107,7 +107,7 @@ Disk::Taken Disk::Take(int queue, const Request& request) {
   record.request.sector = request.direct.sector;
   record.sectors_left = 0;
   record.segments = 0;
-  record.first_page = PagePool::kNone;
+  record.first_page = block::PagePool::kNone;
   uint8_t operation = record.operation;
   if (operation == kIndirect) {
     operation = record.operation = request.indirect.indirect_operation;
@@ -183,7 +183,7 @@ Disk::Taken Disk::Prepare(Record& record) {
   if (record.segments == 0) return Taken::kYes;
   record.pages = (record.request.count + kSectorsPerPage - 1) / kSectorsPerPage;
   record.first_page = pages_.Allocate(record.pages);
-  if (record.first_page == PagePool::kNone) return Taken::kNoRoom;
+  if (record.first_page == block::PagePool::kNone) return Taken::kNoRoom;
   record.request.offset = record.first_page * kPageBytes;
   if (record.request.operation == block::Operation::kRead || CopyAll(record, false))
     return Taken::kYes;
@@ -247,7 +247,7 @@ void Disk::Done(uint32_t id, proto::BlockStatus status) {
 void Disk::Finish(uint32_t index, int16_t status) {
   Record& record = records_[index];
   if (record.queue >= 0) Respond(record.queue, record.id, record.operation, status);
-  if (record.first_page != PagePool::kNone) pages_.Free(record.first_page, record.pages);
+  if (record.first_page != block::PagePool::kNone) pages_.Free(record.first_page, record.pages);
   record.used = false;
   --used_;
 }

@@ -26,8 +26,8 @@
 
 #include "absl/status/status.h"
 #include "platform/block/disk.h"
+#include "platform/block/page_pool.h"
 #include "services/vmm/blkif/interface.h"
-#include "services/vmm/blkif/page_pool.h"
 #include "services/vmm/blkif/ring.h"
 
 namespace pyrene::vmm::blkif {
@@ -86,7 +86,7 @@ class Disk {
     bool flush_after = false;
     block::DiskRequest request;
     uint64_t sectors_left = 0;  // of a discard, behind `request`
-    uint32_t first_page = PagePool::kNone;
+    uint32_t first_page = block::PagePool::kNone;
     uint32_t pages = 0;
     uint32_t segments = 0;
     std::array<Segment, kIndirectSegments> segment = {};
@@ -107,7 +107,7 @@ class Disk {
   const std::string name_;
   World& world_;
   const block::DataMemory pool_;
-  PagePool pages_;
+  block::PagePool pages_;
   std::vector<Queue> queues_;
   std::array<Record, kRequests> records_;
   uint32_t used_ = 0;
