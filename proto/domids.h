@@ -11,6 +11,7 @@ namespace pyrene::proto {
 // Back-ends, from 0x7fef downwards: what a guest grants to, and where XenStore has their homes.
 inline constexpr uint16_t kXenstoreDomid = 0x7fef;
 inline constexpr uint16_t kConsoleDomid = 0x7fee;
+inline constexpr uint16_t kBlkbackDomid = 0x7fed;
 
 // Connections of services with XenStore that have no home.
 inline constexpr uint16_t kToolstackConnection = 0x7fe0;

@@ -27,6 +27,23 @@ struct GuestConfig {
   startPaused @17 :Bool;
   source @18 :Text;          # the cfg file's name, up to 1023 bytes, for `xl list -l`
   cpusSoft @19 :List(UInt64);  # as `cpus`: the CPUs that are preferred
+  disks @20 :List(Disk);     # up to 4, no number twice
+}
+
+# A virtual disk: what xl's specification said, and where its content is.
+struct Disk {
+  vdev @0 :Text;             # 1..16 bytes, as given: "xvda"
+  number @1 :UInt32;         # of that name: the directory in XenStore
+  readOnly @2 :Bool;
+  removable @3 :Bool;
+  directIoSafe @4 :Bool;
+  trusted @5 :Bool = true;
+  discard @6 :Bool = true;   # where the disk has it
+  target @7 :Text;           # as given, up to 127 bytes: "64M", "/dev/vda"
+  union {
+    ram @8 :UInt64;          # bytes, a multiple of 4096: zeroes at the guest's creation, its own until its end
+    phy @9 :Void;            # a block device, which `target` names
+  }
 }
 
 enum Action {

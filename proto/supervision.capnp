@@ -4,6 +4,7 @@
 @0xce07411c34fdabad;
 
 using Cxx = import "/capnp/c++.capnp";
+using Guest = import "/proto/guest.capnp";
 $Cxx.namespace("pyrene::proto");
 
 # Service to init.
@@ -48,6 +49,7 @@ struct ChannelOffer {
   memory @5 :UInt32;      # capability index, kFirstOfferedCap..1023
   wakePeer @6 :UInt32;    # likewise
   bit @7 :UInt8;          # 0..63, of the receiver's `events`: what the peer signals; several channels may share one
+  disk @8 :Guest.Disk;    # blkback's channels with VMMs: which disk; else null
 }
 
 struct Refusal {

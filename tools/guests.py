@@ -18,6 +18,7 @@ from sysroot import arm64
 KERNELS = {"vmlinuz-cloud": "linux-image-cloud-arm64", "vmlinuz-full": "linux-image-arm64"}
 USERLAND = ["busybox-static", "xenstore-utils"]
 FRONT_ENDS = ["xen-blkfront", "xen-netfront"]   # modules in the cloud kernel, in the order of loading
+DISK_MODULES = ["xen-blkfront"]   # likewise, of guests with disks
 BY_NAME = ["libgcc_s.so.1"]   # what programs load without saying so: libc, when a thread is cancelled (xenstore-watch at its end)
 TREE_NAME = DEVICE_TREE.name
 READELF = "aarch64-linux-gnu-readelf"
@@ -72,6 +73,11 @@ def _programs(tree, names):
     return sorted(entries, key=lambda e: e.name)
 
 
+def _module_entries(modules, order):
+    return [cpio.folder("modules"), cpio.file("modules/order", "".join(f"{name}\n" for name in order).encode()),
+            *(cpio.file(f"modules/{name}.ko", modules[name]) for name in order)]
+
+
 def _default_disk(tree):
     folders = "bin dev etc lib proc root run sbin sys tmp usr usr/bin usr/sbin".split()
     return [
@@ -124,14 +130,17 @@ def _make(fresh):
         if file == "vmlinuz-full":
             patterns.append(rf"/broadcom/{re.escape(TREE_NAME)}$")
         else:
-            patterns += [rf"/{name}\.ko$" for name in FRONT_ENDS]
+            names = list(dict.fromkeys([*FRONT_ENDS, *DISK_MODULES]))
+            patterns += [rf"/{name}\.ko$" for name in names]
         found = _pick(kernels[packages[file]], patterns)
         (fresh / file).write_bytes(found[patterns[0]][1])
         if file == "vmlinuz-full":
             (fresh / TREE_NAME).write_bytes(found[patterns[1]][1])
         else:
-            modules = {name: found[pattern][1] for name, pattern in zip(FRONT_ENDS, patterns[1:])}
-    disks = {"initramfs": _default_disk(tree), "bench": _bench_disk(tree, modules, _compile_vt(fresh))}
+            modules = {name: found[pattern][1] for name, pattern in zip(names, patterns[1:])}
+    default = _default_disk(tree)
+    disks = {"initramfs": default, "disk": [*default, *_module_entries(modules, DISK_MODULES)],
+             "bench": _bench_disk(tree, {name: modules[name] for name in FRONT_ENDS}, _compile_vt(fresh))}
     for name in items("packing RAM disks", disks):
         (fresh / f"{name}.cpio.gz").write_bytes(gzip.compress(cpio.archive(disks[name]), 9, mtime=0))
     debs = [kernels[p] for p in packages.values()] + list(userland.values())

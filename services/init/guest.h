@@ -13,6 +13,7 @@
 
 #include "proto/channel.h"
 #include "proto/guest.capnp.h"
+#include "services/init/guest_disks.h"
 #include "services/init/link.h"
 #include "services/init/object.h"
 #include "services/init/ram.h"
@@ -40,7 +41,8 @@ struct Guest {
 
   Object domain;
   std::vector<Ram> ram;
-  bool zeroing = false;  // the zeroer still has `ram`
+  std::vector<GuestDisk> disks;
+  unsigned zeroing = 0;  // of `ram` and the disks': what the zeroer still has
   Ram magic;             // PV console ring, XenStore ring, two more
   Ram frames;            // shared_info and grant frames
   Object console_ring;   // the first pages of `magic`, for their services

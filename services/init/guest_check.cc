@@ -17,7 +17,26 @@ constexpr uint64_t kMibKib = 1024;
 // The two banks of the guest's physical address space (Xen's Arm guest layout).
 constexpr uint64_t kMaxMemoryKib = (uint64_t{3} + 504) << 20;
 
+constexpr unsigned kMaxDisks = 4;
+constexpr size_t kMaxVdev = 16;
+constexpr size_t kMaxDiskTarget = 127;
+constexpr uint64_t kPageBytes = 4096;
+constexpr uint64_t kMaxRamDisk = uint64_t{1} << 40;
+
 absl::Status Bad(absl::string_view what) { return absl::InvalidArgumentError(what); }
+
+absl::Status CheckDisk(proto::Disk::Reader disk) {
+  if (disk.getVdev().size() == 0 || disk.getVdev().size() > kMaxVdev)
+    return Bad("a disk's name is too long");
+  if (disk.getTarget().size() > kMaxDiskTarget)
+    return Bad(absl::StrCat("a disk's target is longer than ", kMaxDiskTarget, " bytes"));
+  if (disk.isRam()) {
+    if (disk.getRam() == 0 || disk.getRam() % kPageBytes != 0 || disk.getRam() > kMaxRamDisk)
+      return Bad("a RAM disk has whole pages of 4 KiB, at least one");
+    return absl::OkStatus();
+  }
+  return disk.isPhy() ? absl::OkStatus() : Bad("a kind of disk that is not known");
+}
 
 }  // namespace
 
@@ -61,6 +80,14 @@ absl::Status CheckGuestConfig(proto::GuestConfig::Reader config) {
   }
   if (config.getCpus().size() > kMaxVcpus) return Bad("CPUs for more vCPUs than there can be");
   if (config.getWeight() == 0) return Bad("weight is 0");
+  const auto disks = config.getDisks();
+  if (disks.size() > kMaxDisks) return Bad(absl::StrCat("more than ", kMaxDisks, " disks"));
+  for (unsigned i = 0; i < disks.size(); ++i) {
+    if (absl::Status status = CheckDisk(disks[i]); !status.ok()) return status;
+    for (unsigned j = 0; j < i; ++j) {
+      if (disks[j].getNumber() == disks[i].getNumber()) return Bad("a disk is there twice");
+    }
+  }
   return absl::OkStatus();
 }
 

@@ -4,6 +4,7 @@
 #include <algorithm>
 #include <utility>
 
+#include "absl/strings/match.h"
 #include "absl/strings/str_cat.h"
 #include "proto/connect.h"
 #include "proto/console.capnp.h"
@@ -107,8 +108,35 @@ absl::Status Guests::CheckNew(proto::GuestConfig::Reader config) const {
   }
   const BundleFiles& files = world_.bundle.files();
   if (auto kernel = files.Find(config.getKernel().cStr()); !kernel.ok()) return kernel.status();
+  if (absl::Status status = CheckDisks(config); !status.ok()) return status;
   if (config.getRamdisk().size() == 0) return absl::OkStatus();
   return files.Find(config.getRamdisk().cStr()).status();
+}
+
+// Who else has the disk; writing is for one alone.
+absl::Status Guests::CheckDisks(proto::GuestConfig::Reader config) const {
+  if (config.getDisks().size() != 0 && supervisor_.Find("blkback") == nullptr)
+    return absl::UnimplementedError("this machine has no blkback");
+  for (const proto::Disk::Reader disk : config.getDisks()) {
+    if (disk.isRam()) continue;
+    const std::string device = absl::StrCat(disk.getTarget().cStr(), "=");
+    bool known = false;
+    for (const auto argument : supervisor_.Find("blkback")->spec().getArguments())
+      known |= absl::StartsWith(argument.cStr(), device);
+    if (!known) {
+      return absl::NotFoundError(
+          absl::StrCat("there is no block device ", disk.getTarget().cStr()));
+    }
+    for (const auto& guest : guests_) {
+      for (const proto::Disk::Reader other : guest->Config().getDisks()) {
+        if (other.isRam() || other.getTarget() != disk.getTarget()) continue;
+        if (disk.getReadOnly() && other.getReadOnly()) continue;
+        return absl::FailedPreconditionError(
+            absl::StrCat(disk.getTarget().cStr(), " is in use by guest ", guest->name));
+      }
+    }
+  }
+  return absl::OkStatus();
 }
 
 absl::Status Guests::Create(proto::GuestConfig::Reader config, uint32_t request) {
@@ -134,12 +162,18 @@ absl::Status Guests::Create(proto::GuestConfig::Reader config, uint32_t request)
   guests_.push_back(std::move(guest));
   runtime::LogInfo("guest ", made.domid, " (", made.name, "): ", made.Config().getMemoryKib(),
                    " KiB in ", made.ram.size(), " pieces");
-  made.zeroing = true;
-  zeroer_.Add(&made.ram, [this, &made](const absl::Status& status) {
-    made.zeroing = false;
-    if (!status.ok() && !absl::IsCancelled(status)) made.failure = std::string(status.message());
-    Wake();
-  });
+  const auto zero = [this, &made](const std::vector<Ram>& pieces) {
+    ++made.zeroing;
+    zeroer_.Add(&pieces, [this, &made](const absl::Status& status) {
+      --made.zeroing;
+      if (!status.ok() && !absl::IsCancelled(status)) made.failure = std::string(status.message());
+      Wake();
+    });
+  };
+  zero(made.ram);
+  for (const GuestDisk& disk : made.disks) {
+    if (!disk.ram.empty()) zero(disk.ram);
+  }
   return absl::OkStatus();
 }
 
@@ -187,12 +221,14 @@ absl::Status Guests::Allocate(Guest& guest) {
   if (status.ok())
     status =
         Take(Object::Create(Named("xenstore ring of guest ", guest), ring(1)), guest.xenstore_ring);
+  if (status.ok()) status = AllocateDisks(pool, guest);
   if (status.ok())
     status = Take(pool.AllocateGuest(config.getMemoryKib() / 4, Named("guest ", guest)), guest.ram);
   if (!status.ok()) return status;
   const uint64_t quota = QuotaForRam(guest.ram);
   guest.vmm->set_quota_pages(manifest_.getVmm().getQuotaPages() + quota +
-                             config.getMaxVcpus() * kVcpuQuotaPages);
+                             config.getMaxVcpus() * kVcpuQuotaPages +
+                             guest.disks.size() * kDiskQuotaPages);
   guest.vmm->set_cpu(guest.placement[0]);
   return Take(Object::Create(Named("guest ", guest),
                              [quota](CapIndex index) {
@@ -223,6 +259,7 @@ std::vector<Grant> Guests::GrantsOf(const Guest& guest) const {
     constexpr Rights kAll = kReadWrite | rights::kExecute | rights::kCopy;
     grants.push_back({absl::StrCat("ram.", i), guest.ram[i].cap(), kAll});
   }
+  if (!guest.disks.empty()) AddDiskGrants(guest, *supervisor_.Find("blkback"), grants);
   return grants;
 }
 
@@ -260,6 +297,8 @@ absl::Status Guests::MakeOffers(Guest& guest) {
                                   guest.xenstore_ring.cap(), kVmmPvXenstoreBit));
   console.Pump();
   xenstore.Pump();
+  if (ok && !guest.disks.empty() && !OfferDisks(guest, *supervisor_.Find("blkback")))
+    return absl::ResourceExhaustedError("blkback has too many disks");
   return ok ? absl::OkStatus()
             : absl::ResourceExhaustedError("console or xenstore has too many channels");
 }
@@ -297,6 +336,7 @@ void Guests::Kill(Guest& guest, const std::string& why) {
   guest.phase = Guest::Phase::kDying;
   guest.failure = why;
   zeroer_.Cancel(&guest.ram);
+  for (const GuestDisk& disk : guest.disks) zeroer_.Cancel(&disk.ram);
   guest.channel.reset();
   guest.vmm->Destroy();
   guest.domain.Reset();
@@ -309,6 +349,7 @@ void Guests::Kill(Guest& guest, const std::string& why) {
     service->offers().Revoke(Named("log.vmm.", guest));
     service->Pump();
   }
+  if (!guest.disks.empty()) RevokeDisks(guest, *supervisor_.Find("blkback"));
   for (const Guest::Control& control : guest.controls) {
     listener_.failed(control.request, absl::NotFoundError("the guest is gone"));
   }
@@ -329,7 +370,7 @@ void Guests::Wake() {
 
 void Guests::Step() {
   for (const auto& guest : guests_) {
-    if (guest->phase != Guest::Phase::kZeroing || guest->zeroing) continue;
+    if (guest->phase != Guest::Phase::kZeroing || guest->zeroing != 0) continue;
     if (guest->failure.empty()) {
       guest->phase = Guest::Phase::kStarting;
       const absl::Status status = LaunchVmm(*guest);
@@ -357,7 +398,7 @@ void Guests::Step() {
 }
 
 bool Guests::StepDying(Guest& guest) {
-  if (guest.zeroing) return false;
+  if (guest.zeroing != 0) return false;
   guest.ram.clear();
   guest.frames.Reset();
   for (const char* name : {"console", "xenstore"}) {
@@ -368,6 +409,8 @@ bool Guests::StepDying(Guest& guest) {
       return false;
     }
   }
+  if (!guest.disks.empty() && DisksHeld(guest, *supervisor_.Find("blkback"))) return false;
+  guest.disks.clear();
   if (guest.vmm != nullptr) supervisor_.Remove(*guest.vmm);
   guest.vmm = nullptr;
   return true;
@@ -407,8 +450,14 @@ void Guests::OnServiceRestarting(Service& service) {
     if (guest->phase == Guest::Phase::kDying) continue;
     if (service.name() == "console") guest->console.StartEpoch();
     if (service.name() == "xenstore") guest->xenstore.StartEpoch();
-    const unsigned bit = service.name() == "console" ? kVmmConsoleBit : kVmmXenstoreBit;
-    if (service.name() == "console" || service.name() == "xenstore") {
+    const bool blkback = service.name() == "blkback" && !guest->disks.empty();
+    if (blkback) {
+      for (GuestDisk& disk : guest->disks) disk.link.StartEpoch();
+    }
+    const unsigned bit = blkback                       ? kVmmDiskBit
+                         : service.name() == "console" ? kVmmConsoleBit
+                                                       : kVmmXenstoreBit;
+    if (blkback || service.name() == "console" || service.name() == "xenstore") {
       static_cast<void>(sys::NotificationSignal(guest->vmm->events(), uint64_t{1} << bit));
     }
   }

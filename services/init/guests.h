@@ -77,6 +77,7 @@ class Guests {
   Guest* Find(uint16_t domid);
   Guest* FindByVmm(const Service& vmm);
   absl::Status CheckNew(proto::GuestConfig::Reader config) const;
+  absl::Status CheckDisks(proto::GuestConfig::Reader config) const;
   absl::Status Allocate(Guest& guest);
   absl::Status LaunchVmm(Guest& guest);
   absl::Status MakeOffers(Guest& guest);

@@ -10,7 +10,8 @@ namespace pyrene::init {
 
 inline constexpr unsigned kFirstInitBit = 16;
 
-// Offers to console and xenstore, by the guest's slot: the PV ring and the message channel.
+// Offers to console, xenstore and blkback, by the guest's slot: the PV ring and the message
+// channel.
 constexpr unsigned PvRingBit(unsigned slot) { return 16 + slot % 24; }
 constexpr unsigned GuestChannelBit(unsigned slot) { return 40 + slot % 16; }
 
@@ -22,6 +23,7 @@ inline constexpr char kRepairArgument[] = "--repair";
 inline constexpr int kExitNeedsRepair = 65;
 
 // Of a VMM's events.
+inline constexpr unsigned kVmmDiskBit = 55;  // all its channels with blkback
 inline constexpr unsigned kVmmControlBit = 56;
 inline constexpr unsigned kVmmConsoleBit = 57;
 inline constexpr unsigned kVmmXenstoreBit = 58;

@@ -18,6 +18,7 @@
 
 #include "absl/strings/string_view.h"
 #include "kernel/abi/capability.h"
+#include "proto/guest.capnp.h"
 #include "runtime/start_info.h"
 
 namespace pyrene::init {
@@ -33,6 +34,7 @@ struct ServiceOffer {
   Rights memory_rights = 0;
   CapIndex wake = kNullCap;  // init's own notification of the peer, or kNullCap
   uint64_t wake_bits = 0;
+  proto::Disk::Reader disk = {};  // of the guest's configuration, which lives as long as the offer
 };
 
 class OfferBook {

@@ -5,6 +5,7 @@
 #include <utility>
 
 #include "absl/strings/str_cat.h"
+#include "proto/block.capnp.h"
 #include "proto/connect.h"
 #include "runtime/guarded.h"
 #include "runtime/kernel/syscall.h"
@@ -281,6 +282,7 @@ bool Service::TellOffer(const ServiceOffer& offer, CapIndex memory, CapIndex wak
   message.setMemory(memory);
   message.setWakePeer(wake);
   message.setBit(static_cast<uint8_t>(offer.bit));
+  if (offer.schema_id == proto::SchemaId<proto::BlockRequest>()) message.setDisk(offer.disk);
   return Send();
 }
 

@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 //
 // The VMM of one guest. Capabilities: `guest`, `magic`, `frames`, `bundle`, `gicv`, `events`,
-// `pv.console.peer`, `pv.xenstore.peer`; channels `init`, `vmm`, `console`, `xenstore`. Init sends
-// `start`; from then on the guest's life is decided here: boots, reboots and crashes need nobody
-// else.
+// `pv.console.peer`, `pv.xenstore.peer`; channels `init`, `vmm`, `console`, `xenstore`, and with
+// blkback `disk.K` for each disk. Init sends `start`; from then on the guest's life is decided
+// here: boots, reboots and crashes need nobody else.
 #include <algorithm>
 #include <cstdio>
 #include <cstdlib>
@@ -25,6 +25,7 @@
 #include "runtime/time_math.h"
 #include "services/init/client/supervision_client.h"
 #include "services/vmm/service/console_client.h"
+#include "services/vmm/service/disks.h"
 #include "services/vmm/service/guest.h"
 #include "services/vmm/service/store_client.h"
 #include "services/xl/xenstore_tree.h"
@@ -63,6 +64,7 @@ class Main {
 
  private:
   void OnControl();
+  void OnDisks();
   absl::Status Handle(proto::VmmRequest::Reader request);
   absl::Status StartGuest(proto::Start::Reader start);
   void ReplyDone(uint32_t id);
@@ -84,6 +86,8 @@ class Main {
   std::unique_ptr<ConsoleClient> console_;
   std::unique_ptr<StoreClient> store_;
   std::unique_ptr<Guest> guest_;
+  Disks disks_;
+  unsigned disk_bit_ = 0;  // blkback signals it
   proto::MessageBuilder builder_;
   std::deque<std::function<void(proto::VmmEvent::Builder)>> reports_;
 
@@ -144,11 +148,18 @@ absl::Status Main::Start() {
     return s;
   const auto timers = loop_->AddSource([this] { console_->OnWake(); });
   const auto ended = loop_->AddSource([this] { OnEnded(); });
-  if (!timers.ok() || !ended.ok()) return absl::ResourceExhaustedError("no free event bit");
+  const auto rings = loop_->AddSource([this] { disks_.Serve(); });
+  if (const NamedCapability* disk = runtime::FindNamed("disk.0"); disk != nullptr) {
+    disk_bit_ = disk->value;
+    if (absl::Status s = add(disk_bit_, [this] { OnDisks(); }); !s.ok()) return s;
+  }
+  if (!timers.ok() || !ended.ok() || !rings.ok())
+    return absl::ResourceExhaustedError("no free event bit");
   text_sink = console_.get();
   text_events = &loop_->notification();
   text_bit = *timers;
-  guest_ = std::make_unique<Guest>(loop_->notification(), Guest::Bits{*timers, *ended}, GuestText);
+  guest_ = std::make_unique<Guest>(loop_->notification(), Guest::Bits{*timers, *ended, *rings},
+                                   GuestText);
   supervision_->Ready();
   supervision_->OnWake();
   console_->OnWake();
@@ -179,6 +190,12 @@ void Main::OnControl() {
                                               [this](auto request) { return Handle(request); })) {
   }
   FlushReports();
+}
+
+void Main::OnDisks() {
+  if (disks_.OnWake()) loop_->notification().Signal(uint64_t{1} << disk_bit_);
+  // It may have found something to say to XenStore.
+  if (store_->running()) store_->OnWake();
 }
 
 void Main::Report(std::function<void(proto::VmmEvent::Builder)> fill) {
@@ -332,7 +349,12 @@ absl::Status Main::StartGuest(proto::Start::Reader start) {
   tree_.config.vcpus = std::max<int>(config.getVcpus(), 1);
   tree_.config.max_vcpus = static_cast<int>(setup.vcpus);
   for (const uint64_t mask : config.getCpus()) tree_.config.cpus.push_back(mask);
+  const absl::Status opened =
+      disks_.Open(config, setup.domid, ServiceEnd{Guest::kOwnRings, 0}, *store_);
+  if (!opened.ok()) return opened;
   if (absl::Status s = guest_->SetUp(std::move(setup)); !s.ok()) return s;
+  disks_.SetDomain(*guest_->domain());
+  if (!disks_.empty()) OnDisks();
   tree_.store_port = guest_->domain()->xenstore_port();
   tree_.store_gfn = xen::kXenstoreRing >> xen::kPageShift;
   tree_.console_port = guest_->domain()->console_port();
@@ -352,7 +374,8 @@ void Main::WriteTree() {
                     true});
   StoreClient::Steps inside;
   for (const std::string& path :
-       xl::GuestRemovalPaths(tree_.domid, tree_.config.uuid, {{proto::kConsoleDomid, "console"}}))
+       xl::GuestRemovalPaths(tree_.domid, tree_.config.uuid,
+                             {{proto::kConsoleDomid, "console"}, {proto::kBlkbackDomid, "vbd"}}))
     before.push_back(StoreClient::Remove(path));
   const auto add = [&inside](const std::vector<xl::XenstoreNode>& nodes) {
     for (const xl::XenstoreNode& node : nodes) {
@@ -361,6 +384,7 @@ void Main::WriteTree() {
     }
   };
   add(xl::GuestNodes(tree_));
+  add(disks_.Nodes());  // before the console, as libxl has them
   add(xl::ConsoleNodes(tree_));
   StoreClient::Steps after;
   after.push_back({[this](proto::XenstoreRequest::Builder request) {
@@ -423,6 +447,7 @@ void Main::OnEnded() {
 void Main::Restart() {
   if (!restarting_) return;
   restarting_ = false;
+  disks_.Reset();
   guest_->Reset();
   WriteTree();
 }

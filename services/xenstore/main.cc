@@ -187,7 +187,10 @@ absl::Status Service::Repair() {
   recorder_.Renew();
   server_.EndRestore();
   // What a damaged record may have been.
-  if (server_.store().tree().Find(kConsoleBackend) == nullptr) return MakeBaseNodes();
+  if (server_.store().tree().Find(kConsoleBackend) == nullptr ||
+      server_.store().tree().Find(kVbdBackend) == nullptr) {
+    return MakeBaseNodes();
+  }
   server_.Sync();
   return absl::OkStatus();
 }
@@ -210,8 +213,11 @@ void Service::ForgetTheGone() {
 // What guests' trees hang from.
 absl::Status Service::MakeBaseNodes() {
   std::vector<xl::XenstoreNode> nodes = xl::BaseNodes();
-  for (xl::XenstoreNode& node : xl::BackendHomeNodes(proto::kConsoleDomid)) nodes.push_back(node);
-  nodes.push_back({std::string(kConsoleBackend), "", nodes.back().permissions});
+  for (const auto& [domid, directory] : {std::pair(proto::kConsoleDomid, kConsoleBackend),
+                                         std::pair(proto::kBlkbackDomid, kVbdBackend)}) {
+    for (xl::XenstoreNode& node : xl::BackendHomeNodes(domid)) nodes.push_back(node);
+    nodes.push_back({std::string(directory), "", nodes.back().permissions});
+  }
   const ConnectionId self = server_.OpenService({proto::kXenstoreItself, true});
   for (const xl::XenstoreNode& node : nodes) {
     const std::string path = node.path + '\0';

@@ -66,6 +66,8 @@ struct GuestConfig {
 
 // What this build can give a guest.  Devices that it cannot are refused with the line that asks for
 // them, after their specifications were checked.
+inline constexpr size_t kMaxDisks = 4;
+
 struct GuestFeatures {
   bool disks = false;
   bool vifs = false;

@@ -47,7 +47,7 @@ void SupervisionClient::Handle(proto::SupervisionEvent::Reader event) {
       if (!handlers_.offered) break;
       handlers_.offered({offer.getName().cStr(), offer.getPeer().cStr(), offer.getPeerDomid(),
                          offer.getSchemaId(), offer.getIsServer(), offer.getMemory(),
-                         offer.getWakePeer(), offer.getBit()});
+                         offer.getWakePeer(), offer.getBit(), offer.getDisk()});
       break;
     }
     case proto::SupervisionEvent::CHANNEL_REVOKED:

@@ -33,6 +33,7 @@ struct Offer {
   runtime::Handle memory = runtime::kNoHandle;
   runtime::Handle wake_peer = runtime::kNoHandle;
   unsigned bit = 0;
+  proto::Disk::Reader disk = {};  // during the call of `offered` only
 };
 
 class SupervisionClient {

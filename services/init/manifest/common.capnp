@@ -16,6 +16,9 @@ const journal :M.SharedMemory = (name = "console.journal", pages = 96);
 # XenStore's: two halves, each for all that quotas let it hold, and changes (services/xenstore/service/limits.h).
 const xenstoreJournal :M.SharedMemory = (name = "xenstore.journal", pages = 1664);
 
+# Both ends of a block device: as the device sees it, and as blkback does.
+const dmaMemory :M.Rights = (read = true, write = true, dma = true);
+
 const events :M.Capability = (name = "events", rights = (read = true, write = true, copy = true), events = void);
 
 const xenstore :M.Service = (
@@ -37,7 +40,9 @@ const vmm :M.Service = (
     (name = "bundle", rights = .readOnly, bundle = void),
     (name = "gicv", rights = .readWrite, gicv = void)]);
 
-const channels :List(M.ChannelSpec) = [
-  (name = "toolstack", client = "xl", server = "init", schemaId = 0xee41390775cbbc86, ringBytes = 16384, clientBit = 0, serverBit = 1),
-  (name = "console", client = "xl", server = "console", schemaId = 0xc87e83c7c06fce06, ringBytes = 16384, clientBit = 1, serverBit = 0),
-  (name = "xenstore", client = "xl", server = "xenstore", schemaId = 0xae122e14c2aaf550, ringBytes = 16384, clientBit = 2, serverBit = 0)];
+const toolstackChannel :M.ChannelSpec = (
+  name = "toolstack", client = "xl", server = "init", schemaId = 0xee41390775cbbc86, ringBytes = 16384, clientBit = 0, serverBit = 1);
+const consoleChannel :M.ChannelSpec = (
+  name = "console", client = "xl", server = "console", schemaId = 0xc87e83c7c06fce06, ringBytes = 16384, clientBit = 1, serverBit = 0);
+const xenstoreChannel :M.ChannelSpec = (
+  name = "xenstore", client = "xl", server = "xenstore", schemaId = 0xae122e14c2aaf550, ringBytes = 16384, clientBit = 2, serverBit = 0);

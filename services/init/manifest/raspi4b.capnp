@@ -11,9 +11,9 @@ $Cxx.namespace("pyrene::init::manifest");
 const raspi4b :M.Manifest = (
   platform = "raspi4b",
   compatible = ["raspberrypi,4-model-b"],
-  services = [.raspi4bConsole, Common.xenstore, Common.xl, .emmc2],
-  memories = [Common.journal, Common.xenstoreJournal, .emmc2Descriptors],
-  channels = Common.channels,
+  services = [.raspi4bConsole, Common.xenstore, .raspi4bBlkback, Common.xl, .emmc2],
+  memories = [Common.journal, Common.xenstoreJournal, .emmc2Descriptors, .mmcblk0Data],
+  channels = [Common.toolstackChannel, Common.consoleChannel, Common.xenstoreChannel, .mmcblk0],
   vmm = Common.vmm);
 
 const raspi4bConsole :M.Service = (
@@ -30,13 +30,25 @@ const raspi4bConsole :M.Service = (
 # Where ADMA2 finds its descriptors.
 const emmc2Descriptors :M.SharedMemory = (name = "emmc2.descriptors", pages = 1, dma = true);
 
-# Its arguments name its channels: none has a client yet.
 const emmc2 :M.Service = (
-  name = "emmc2", file = "services/emmc2", heapKib = 256, quotaPages = 48, priority = 24,
+  name = "emmc2", file = "services/emmc2", arguments = ["mmcblk0"], heapKib = 256, quotaPages = 48, priority = 24,
   heartbeatMs = 15000, restart = onFailure, logKib = 4,
   capabilities = [
     Common.events,
     (name = "registers", rights = Common.readWrite, device = (base = 0xfe340000, pages = 1)),
+    (name = "mmcblk0.data", rights = Common.dmaMemory, memory = "mmcblk0.data"),
     (name = "irq", irq = 158),
     (name = "descriptors", rights = (read = true, write = true, dma = true), memory = "emmc2.descriptors"),
     (name = "deviceTree", rights = Common.readOnly, deviceTree = void)]);
+
+# Data between that disk and blkback, which copies it from and to the guests' VMMs.
+const mmcblk0Data :M.SharedMemory = (name = "mmcblk0.data", pages = 256, dma = true);
+const mmcblk0 :M.ChannelSpec = (
+  name = "mmcblk0", client = "blkback", server = "emmc2", schemaId = 0x93a1e79d80864e35, ringBytes = 16384, clientBit = 0, serverBit = 1);
+
+# Its arguments are the block devices that a guest may have, each with its channel. It maps each guest's RAM disks and channels: page tables.
+const raspi4bBlkback :M.Service = (
+  name = "blkback", file = "services/blkback", arguments = ["/dev/mmcblk0=mmcblk0"], heapKib = 1024, quotaPages = 96, priority = 18,
+  heartbeatMs = 4000, restart = always, logKib = 8, capabilities = [
+    Common.events,
+    (name = "mmcblk0.data", rights = Common.readWrite, memory = "mmcblk0.data")]);

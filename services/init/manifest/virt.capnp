@@ -12,9 +12,9 @@ const virt :M.Manifest = (
   platform = "virt",
   compatible = ["linux,dummy-virt"],
   dmaLimitMib = 0,
-  services = [.virtConsole, Common.xenstore, Common.xl, .virtioBlk],
-  memories = [Common.journal, Common.xenstoreJournal, .virtioBlkQueue],
-  channels = Common.channels,
+  services = [.virtConsole, Common.xenstore, .virtBlkback, Common.xl, .virtioBlk],
+  memories = [Common.journal, Common.xenstoreJournal, .virtioBlkQueue, .vdaData],
+  channels = [Common.toolstackChannel, Common.consoleChannel, Common.xenstoreChannel, .vda],
   vmm = Common.vmm);
 
 const virtConsole :M.Service = (
@@ -30,12 +30,25 @@ const virtConsole :M.Service = (
 
 const virtioBlkQueue :M.SharedMemory = (name = "virtio-blk.queue", pages = 3, dma = true);
 
-# The last of 32 slots of virtio-mmio, which QEMU gives to its first virtio device. Its arguments name its channels: none has a client yet.
+# The last of 32 slots of virtio-mmio, which QEMU gives to its first virtio device.
 const virtioBlk :M.Service = (
-  name = "virtio-blk", file = "services/virtio_blk", heapKib = 256, quotaPages = 48, priority = 24,
+  name = "virtio-blk", file = "services/virtio_blk", arguments = ["vda"], heapKib = 256, quotaPages = 48, priority = 24,
   heartbeatMs = 15000, restart = onFailure, logKib = 4,
   capabilities = [
     Common.events,
     (name = "registers", rights = Common.readWrite, device = (base = 0x0a003000, pages = 1)),
+    (name = "vda.data", rights = Common.dmaMemory, memory = "vda.data"),
     (name = "irq", irq = 79),
     (name = "queue", rights = (read = true, write = true, dma = true), memory = "virtio-blk.queue")]);
+
+# Data between that disk and blkback, which copies it from and to the guests' VMMs.
+const vdaData :M.SharedMemory = (name = "vda.data", pages = 256, dma = true);
+const vda :M.ChannelSpec = (
+  name = "vda", client = "blkback", server = "virtio-blk", schemaId = 0x93a1e79d80864e35, ringBytes = 16384, clientBit = 0, serverBit = 1);
+
+# Its arguments are the block devices that a guest may have, each with its channel. It maps each guest's RAM disks and channels: page tables.
+const virtBlkback :M.Service = (
+  name = "blkback", file = "services/blkback", arguments = ["/dev/vda=vda"], heapKib = 1024, quotaPages = 96, priority = 18,
+  heartbeatMs = 4000, restart = always, logKib = 8, capabilities = [
+    Common.events,
+    (name = "vda.data", rights = Common.readWrite, memory = "vda.data")]);

@@ -140,6 +140,8 @@ absl::Status Guest::SetUp(GuestSetup setup) {
   caps_.services.notification[0] = runtime::FindCapability("pv.console.peer");
   caps_.services.notification[1] = runtime::FindCapability("pv.xenstore.peer");
   caps_.services.bits[0] = caps_.services.bits[1] = runtime::kAllBits;
+  caps_.services.notification[kOwnRings] = events_.handle();
+  caps_.services.bits[kOwnRings] = uint64_t{1} << bits_.rings;
   if (absl::Status s = MapMemory(); !s.ok()) return s;
   if (absl::Status s = MakeVcpus(); !s.ok()) return s;
 

@@ -47,7 +47,11 @@ class Guest {
     unsigned timers =
         0;  // of the service's `events`: signalled when timers, or text, want attention
     unsigned ended = 0;  // a vCPU's thread has ended
+    unsigned rings = 0;  // the guest has sent an event to a ring that this service serves
   };
+
+  // ServiceEnd::service of the rings that this service serves itself.
+  static constexpr uint16_t kOwnRings = 2;
 
   Guest(const runtime::Notification& events, Bits bits, KernelHost::TextSink text)
       : events_(events), bits_(bits), text_(text) {}

@@ -37,10 +37,39 @@ StoreClient::Step StoreClient::Remove(const std::string& path) {
   return {[path](proto::XenstoreRequest::Builder request) { request.setRemove(path); }, true};
 }
 
+StoreClient::Step StoreClient::Read(std::string path,
+                                    std::function<void(absl::string_view)> value) {
+  return {[path = std::move(path)](proto::XenstoreRequest::Builder request) {
+            request.setRead(path.c_str());
+          },
+          true, std::move(value)};
+}
+
+void StoreClient::Watch(std::string path, std::function<void()> changed) {
+  watches_.push_back({std::move(path), std::move(changed)});
+}
+
+void StoreClient::RunNext(Steps steps, Steps in_transaction, Done done) {
+  waiting_.push_back({std::move(steps), std::move(in_transaction), std::move(done)});
+  if (!running()) StartNext();
+}
+
+void StoreClient::StartNext() {
+  if (waiting_.empty()) return;
+  Waiting next = std::move(waiting_.front());
+  waiting_.pop_front();
+  before_ = std::move(next.before);
+  inside_ = std::move(next.inside);
+  after_.clear();
+  done_ = std::move(next.done);
+  Restart();
+}
+
 void StoreClient::Run(Steps outside, Steps in_transaction, Steps after, Done done) {
   before_ = std::move(outside);
   inside_ = std::move(in_transaction);
   after_ = std::move(after);
+  waiting_.clear();
   done_ = std::move(done);
   Restart();
 }
@@ -73,6 +102,7 @@ void StoreClient::OnWake() {
   if (channel_.epoch() != epoch_) {
     // A new life of xenstore, or the first: nothing that was sent before is answered any more.
     epoch_ = channel_.epoch();
+    watches_sent_ = 0;
     Restart();
   }
   while (channel_.Receive<proto::XenstoreReply>(kBatch, [this](auto reply) {
@@ -85,6 +115,12 @@ void StoreClient::OnWake() {
 }
 
 void StoreClient::Handle(proto::XenstoreReply::Reader reply) {
+  if (reply.isEvent()) {
+    const absl::string_view token = reply.getEvent().getToken().cStr();
+    size_t index;
+    if (absl::SimpleAtoi(token, &index) && index < watches_.size()) watches_[index].changed();
+    return;
+  }
   if (!reply.isDone() || !running()) return;
   const auto answer = reply.getDone();
   if (answer.getId() - first_id_ >= next_id_ - first_id_) return;
@@ -97,10 +133,15 @@ void StoreClient::Handle(proto::XenstoreReply::Reader reply) {
     return;
   }
   const size_t index = answered_++;
-  const bool may_fail = index < Current().size() && Current()[index].may_fail;
+  const Step* const step = index < Current().size() ? &Current()[index] : nullptr;
+  const bool may_fail = step != nullptr && step->may_fail;
   if (error != proto::XenstoreError::OK && !may_fail)
     return Finish(absl::InternalError(absl::StrCat(
         "XenStore refuses a request (error ", static_cast<int>(error), ", step ", index, ")")));
+  if (error == proto::XenstoreError::OK && step != nullptr && step->value) {
+    const auto value = answer.getValue().asChars();
+    step->value({value.begin(), value.size()});
+  }
   if (phase_ == Phase::kStart) {
     const auto value = answer.getValue().asChars();
     if (!absl::SimpleAtoi(absl::string_view(value.begin(), value.size()), &transaction_))
@@ -112,7 +153,8 @@ void StoreClient::Handle(proto::XenstoreReply::Reader reply) {
 void StoreClient::Advance() {
   while (running() && answered_ >= Current().size()) {
     if (phase_ == Phase::kEnd) transaction_ = 0;
-    if (phase_ == Phase::kAfter) return Finish(absl::OkStatus());
+    if (phase_ == Phase::kAfter || (phase_ == Phase::kBefore && inside_.empty() && after_.empty()))
+      return Finish(absl::OkStatus());
     phase_ = static_cast<Phase>(static_cast<uint8_t>(phase_) + 1);
     sent_ = answered_ = 0;
     first_id_ = next_id_;
@@ -122,6 +164,7 @@ void StoreClient::Advance() {
 void StoreClient::Finish(absl::Status status) {
   Done done = std::exchange(done_, nullptr);
   if (done) done(std::move(status));
+  if (!running()) StartNext();
 }
 
 bool StoreClient::SendOne() {
@@ -150,7 +193,15 @@ bool StoreClient::SendOne() {
 }
 
 void StoreClient::SendMore() {
-  if (!running() || epoch_ == 0) return;
+  if (epoch_ == 0) return;
+  // Their answers are not waited for: id 0 is no run's.
+  for (; watches_sent_ < watches_.size(); ++watches_sent_) {
+    auto watch = builder_.Start<proto::XenstoreRequest>().initWatch();
+    watch.setPath(watches_[watches_sent_].path.c_str());
+    watch.setToken(std::to_string(watches_sent_).c_str());
+    if (!channel_.Send(builder_).ok()) return;
+  }
+  if (!running()) return;
   Advance();
   while (running() && sent_ < Current().size() && sent_ - answered_ < kWindow) {
     if (!SendOne()) return;

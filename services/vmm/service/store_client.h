@@ -1,11 +1,12 @@
 // SPDX-License-Identifier: Apache-2.0
 //
 // The VMM's XenStore requests: a list of steps, carried out in order over the channel `xenstore`,
-// within one transaction if wanted. Nothing blocks; what was done when xenstore is restarted is
-// done again from the start. Single-threaded.
+// within one transaction if wanted, and watches. Nothing blocks; what was done when xenstore is
+// restarted is done again from the start, its answers included. Single-threaded.
 #pragma once
 
 #include <cstdint>
+#include <deque>
 #include <functional>
 #include <string>
 #include <vector>
@@ -23,6 +24,8 @@ class StoreClient {
   struct Step {
     std::function<void(proto::XenstoreRequest::Builder)> fill;
     bool may_fail = false;  // e.g. the removal of what may not be there
+    // The answer's value, unless it is an error.
+    std::function<void(absl::string_view)> value = nullptr;
   };
   using Steps = std::vector<Step>;
   using Done = std::function<void(absl::Status)>;
@@ -31,9 +34,15 @@ class StoreClient {
 
   unsigned bit() const { return bit_; }
 
-  // One run at a time: a new one ends the one before, whose `done` is not called.
+  // Ends the run that is under way and those that wait, whose `done` are not called.
   void Run(Steps outside, Steps in_transaction, Steps after, Done done);
+  // After those that were asked for before.
+  void RunNext(Steps steps, Steps in_transaction, Done done);
   bool running() const { return done_ != nullptr; }
+
+  // For good, and first of all in each life of xenstore. `changed` is called at once, when the path
+  // or what lies below it changes, and once more for each life.
+  void Watch(std::string path, std::function<void()> changed);
 
   // Whenever bit() was signalled, and after Run.
   void OnWake();
@@ -41,9 +50,20 @@ class StoreClient {
   static Step WriteNode(const xl::XenstoreNode& node);
   static Step SetPermissions(const xl::XenstoreNode& node);
   static Step Remove(const std::string& path);
+  // One that need not be there.
+  static Step Read(std::string path, std::function<void(absl::string_view)> value);
 
  private:
   enum class Phase : uint8_t { kBefore, kStart, kInside, kEnd, kAfter };
+
+  struct Waiting {
+    Steps before, inside;
+    Done done;
+  };
+  struct Watched {
+    std::string path;
+    std::function<void()> changed;
+  };
 
   void Restart();
   void Handle(proto::XenstoreReply::Reader reply);
@@ -51,6 +71,7 @@ class StoreClient {
   bool SendOne();
   void Advance();
   void Finish(absl::Status status);
+  void StartNext();
   const Steps& Current() const;
 
   // Requests under way at once: their answers fit the ring.
@@ -60,6 +81,9 @@ class StoreClient {
   unsigned bit_;
   proto::MessageBuilder builder_;
   uint32_t epoch_ = 0;
+  std::vector<Watched> watches_;
+  size_t watches_sent_ = 0;  // in this epoch
+  std::deque<Waiting> waiting_;
   Steps before_, inside_, after_;
   Done done_;
   Phase phase_ = Phase::kBefore;

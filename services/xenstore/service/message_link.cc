@@ -100,8 +100,10 @@ Error MessageLink::Allow(proto::XenstoreRequest::Reader request, bool* already_s
       return named(request.getRelease());
     case Request::SHUT_DOWN:
       return named(request.getShutDown());
+    case Request::WATCH:
+      return vmm_->MayWatch(text(request.getWatch().getPath()));
     default:
-      return Error::kAccess;  // watches, too: a VMM has no use for them
+      return Error::kAccess;
   }
 }
 

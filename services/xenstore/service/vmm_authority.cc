@@ -19,7 +19,9 @@ bool Below(const std::string& path, const std::string& top) {
 VmmAuthority::VmmAuthority(DomId guest, std::function<bool(const std::string&)> exists)
     : guest_(guest), exists_(std::move(exists)) {}
 
-bool VmmAuthority::IsShared(std::string_view path) { return path == kConsoleBackend; }
+bool VmmAuthority::IsShared(std::string_view path) {
+  return path == kConsoleBackend || path == kVbdBackend;
+}
 
 bool VmmAuthority::Owns(const std::string& path) {
   if (path.size() > kMaxPath) return false;
@@ -36,7 +38,8 @@ bool VmmAuthority::Owns(const std::string& path) {
 std::vector<std::string> VmmAuthority::Trees() const {
   std::vector<std::string> trees = {absl::StrCat("/local/domain/", guest_),
                                     absl::StrCat("/libxl/", guest_),
-                                    absl::StrCat(kConsoleBackend, "/", guest_)};
+                                    absl::StrCat(kConsoleBackend, "/", guest_),
+                                    absl::StrCat(kVbdBackend, "/", guest_)};
   if (!vm_.empty()) trees.push_back(vm_);
   return trees;
 }
@@ -75,6 +78,14 @@ Error VmmAuthority::MayRemove(const std::string& path, bool in_transaction) {
 Error VmmAuthority::MayStartTransaction() {
   if (transactions_ == kMaxTransactions) return Error::kNoSpace;
   ++transactions_;
+  return Error::kOk;
+}
+
+// Never taken back: a VMM watches the same few paths from its beginning.
+Error VmmAuthority::MayWatch(const std::string& path) {
+  if (!Owns(path)) return Error::kAccess;
+  if (watches_ == kMaxWatches) return Error::kNoSpace;
+  ++watches_;
   return Error::kOk;
 }
 

@@ -18,9 +18,11 @@
 
 namespace pyrene::xenstore {
 
-// Where console's directories for its guests lie.
-static_assert(proto::kConsoleDomid == 32750);
+// Where back-ends' directories for their guests lie. A VMM plays the back-end of its own guest's
+// disks in XenStore.
+static_assert(proto::kConsoleDomid == 32750 && proto::kBlkbackDomid == 32749);
 inline constexpr char kConsoleBackend[] = "/local/domain/32750/backend/console";
+inline constexpr char kVbdBackend[] = "/local/domain/32749/backend/vbd";
 
 class VmmAuthority {
  public:
@@ -29,6 +31,7 @@ class VmmAuthority {
   static constexpr size_t kMaxPath = 256;   // bytes
   static constexpr size_t kMaxValue = 256;  // bytes
   static constexpr size_t kMaxTransactions = 2;
+  static constexpr size_t kMaxWatches = 16;
 
   // `exists`: whether there is such a node.
   VmmAuthority(DomId guest, std::function<bool(const std::string&)> exists);
@@ -48,6 +51,7 @@ class VmmAuthority {
   Error MaySetPermissions(const std::string& path);
   Error MayRemove(const std::string& path, bool in_transaction);
   Error MayStartTransaction();
+  Error MayWatch(const std::string& path);
   bool MayName(DomId domid) const { return domid == guest_; }
 
   // The tops of all that is this guest's alone: what goes when the guest is gone for good.
@@ -55,7 +59,7 @@ class VmmAuthority {
 
   // A transaction has ended, or all of them with the connection.
   void TransactionEnded();
-  void ConnectionEnded() { transactions_ = 0; }
+  void ConnectionEnded() { transactions_ = watches_ = 0; }
 
   // Directories that guests share. They stand from the beginning, and libxl's list of a guest's
   // nodes names them: a VMM's write to one is answered as done, and changes nothing.
@@ -69,6 +73,7 @@ class VmmAuthority {
   std::string vm_;               // its directory below /vm; empty: none yet
   std::set<std::string> nodes_;  // made, and not removed outside of any transaction
   size_t transactions_ = 0;
+  size_t watches_ = 0;  // set in this connection
 };
 
 }  // namespace pyrene::xenstore

@@ -10,6 +10,7 @@
 #include "absl/strings/str_replace.h"
 #include "kernel/abi/capability.h"
 #include "runtime/log.h"
+#include "services/xl/disk_message.h"
 
 namespace pyrene::xl {
 namespace {
@@ -185,6 +186,8 @@ void WriteGuestConfig(const GuestConfig& config, absl::string_view source, bool 
   message.setOnSoftReset(ToMessage(config.on_soft_reset));
   message.setStartPaused(paused);
   message.setSource(std::string(source).c_str());
+  auto disks = message.initDisks(static_cast<unsigned>(config.disks.size()));
+  for (unsigned i = 0; i < disks.size(); ++i) WriteDisk(config.disks[i], disks[i]);
 }
 
 GuestConfig ReadGuestConfig(proto::GuestConfig::Reader message) {
@@ -207,6 +210,8 @@ GuestConfig ReadGuestConfig(proto::GuestConfig::Reader message) {
   config.on_crash = FromMessage(message.getOnCrash());
   config.on_watchdog = FromMessage(message.getOnWatchdog());
   config.on_soft_reset = FromMessage(message.getOnSoftReset());
+  for (const proto::Disk::Reader disk : message.getDisks())
+    config.disks.push_back(DiskFromMessage(disk));
   return config;
 }
 

@@ -45,7 +45,7 @@ absl::StatusOr<GuestConfig> Parse(const Sources& sources, absl::string_view text
     absl::Status status = AddConfigOverride(argument, *entries);
     if (!status.ok()) return status;
   }
-  return ParseGuestConfig(sources.file, *entries, GuestFeatures{}, warnings);
+  return ParseGuestConfig(sources.file, *entries, GuestFeatures{.disks = true}, warnings);
 }
 
 // Errors, and warnings, are printed.

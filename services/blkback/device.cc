@@ -1,0 +1,108 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "services/blkback/device.h"
+
+#include <algorithm>
+#include <utility>
+
+#include "absl/strings/str_cat.h"
+#include "proto/connect.h"
+#include "runtime/guarded.h"
+#include "runtime/service.h"
+
+namespace pyrene::blkback {
+namespace {
+
+constexpr uint32_t kPageBytes = 4096;
+
+}  // namespace
+
+absl::StatusOr<std::unique_ptr<Device>> Device::Open(const std::string& name) {
+  absl::StatusOr<proto::NamedChannel> channel =
+      proto::OpenChannel(name, proto::Side::kClient, proto::SchemaId<proto::BlockRequest>());
+  if (!channel.ok()) return channel.status();
+  const runtime::Handle data = runtime::FindCapability(absl::StrCat(name, ".data"));
+  if (data == runtime::kNoHandle)
+    return absl::NotFoundError(absl::StrCat("no capability ", name, ".data"));
+  absl::StatusOr<runtime::Memory> memory = runtime::Memory::Map(data, runtime::Access::kReadWrite);
+  if (!memory.ok()) return memory.status();
+  return std::make_unique<Device>(std::move(channel->channel), channel->bit, *std::move(memory));
+}
+
+Device::Device(proto::Channel channel, unsigned bit, runtime::Memory data)
+    : bit_(bit),
+      data_(std::move(data)),
+      pages_(static_cast<uint32_t>(data_.size() / kPageBytes)),
+      client_(std::move(channel),
+              [this](uint32_t id, proto::BlockStatus status) { Done(id, status); }) {}
+
+// Room for the largest transfer, wherever the free pages lie: a run of that many pages is found
+// unless three others cut the memory up, and then they end.
+bool Device::CanStart() const {
+  return client_.unanswered() < std::min(client_.depth(), block::BlockClient::kMaxDepth) &&
+         pages_.HasRun(DeviceDisk::kMaxSectors * block::kSectorBytes / kPageBytes);
+}
+
+void Device::Start(DeviceDisk& disk, const block::DiskRequest& request) {
+  const auto slot =
+      std::find_if(slots_.begin(), slots_.end(), [](const Slot& s) { return !s.used; });
+  const bool data =
+      request.operation == block::Operation::kRead || request.operation == block::Operation::kWrite;
+  *slot = {true, &disk, request};
+  block::DiskRequest own = request;
+  own.memory = nullptr;
+  if (data) {
+    const uint64_t bytes = uint64_t{request.count} * block::kSectorBytes;
+    slot->pages = static_cast<uint32_t>((bytes + kPageBytes - 1) / kPageBytes);
+    slot->first_page = pages_.Allocate(slot->pages);
+    own.offset = slot->first_page * kPageBytes;
+    if (request.operation == block::Operation::kWrite &&
+        !runtime::GuardedCopy(data_.data() + own.offset, request.memory->data + request.offset,
+                              bytes)) {
+      return Done(static_cast<uint32_t>(slot - slots_.begin()), proto::BlockStatus::IO_ERROR);
+    }
+  }
+  const auto id = static_cast<uint32_t>(slot - slots_.begin());
+  if (!client_.Submit(id, own).ok()) Done(id, proto::BlockStatus::IO_ERROR);
+}
+
+void Device::Done(uint32_t id, proto::BlockStatus status) {
+  Slot& slot = slots_[id];
+  if (slot.disk != nullptr && slot.request.operation == block::Operation::kRead &&
+      status == proto::BlockStatus::OK &&
+      !runtime::GuardedCopy(slot.request.memory->data + slot.request.offset,
+                            data_.data() + slot.first_page * kPageBytes,
+                            uint64_t{slot.request.count} * block::kSectorBytes)) {
+    status = proto::BlockStatus::IO_ERROR;
+  }
+  if (slot.first_page != block::PagePool::kNone) pages_.Free(slot.first_page, slot.pages);
+  slot.used = false;
+  if (slot.disk != nullptr) slot.disk->Done(slot.request.tag, status);
+}
+
+void Device::Forget(const DeviceDisk& disk) {
+  for (Slot& slot : slots_) {
+    if (slot.disk == &disk) slot.disk = nullptr;
+  }
+}
+
+DeviceDisk::DeviceDisk(Device& device, bool read_only, uint64_t first, uint64_t sectors)
+    : device_(device), read_only_(read_only), first_(first), sectors_(sectors) {}
+
+const block::DiskFacts& DeviceDisk::facts() const {
+  facts_ = device_.facts();
+  // Nobody is told anything yet.
+  if (!device_.ready()) facts_.medium = 0;
+  if (facts_.sectors != 0)
+    facts_.sectors = facts_.sectors <= first_ ? 0 : std::min(facts_.sectors - first_, sectors_);
+  facts_.read_only |= read_only_;
+  facts_.max_sectors = std::min(facts_.max_sectors, kMaxSectors);
+  return facts_;
+}
+
+void DeviceDisk::Start(const block::DiskRequest& request) {
+  block::DiskRequest own = request;
+  own.sector += first_;
+  device_.Start(*this, own);
+}
+
+}  // namespace pyrene::blkback

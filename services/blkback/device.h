@@ -1,0 +1,92 @@
+// SPDX-License-Identifier: Apache-2.0
+//
+// A block device of the machine, which a driver in a domain of its own serves
+// (platform/block/block_client.h), and the disks that guests have of it. Data passes through the
+// DMA memory of blkback's channel with the driver: it is copied from there and to there, so that a
+// guest's VMM never shares memory with a device.
+//
+// The driver may die: its next life gets again what was not answered. When blkback dies, the
+// driver ends what it works on before it serves the next life, and VMMs send theirs again.
+#pragma once
+
+#include <array>
+#include <memory>
+#include <string>
+
+#include "absl/status/statusor.h"
+#include "platform/block/block_client.h"
+#include "platform/block/disk.h"
+#include "platform/block/page_pool.h"
+#include "runtime/memory.h"
+
+namespace pyrene::blkback {
+
+class DeviceDisk;
+
+class Device {
+ public:
+  // The channel NAME and its data, capability NAME.data.
+  static absl::StatusOr<std::unique_ptr<Device>> Open(const std::string& name);
+
+  Device(proto::Channel channel, unsigned bit, runtime::Memory data);
+
+  // Of the service's `events`.
+  unsigned bit() const { return bit_; }
+  // Before the disks' turn. True: there is more.
+  bool OnWake() { return client_.OnWake(); }
+  // After the disks' turn: what they started goes out.
+  void Flush() { client_.Flush(); }
+
+  // The driver has said what the device is.
+  bool ready() const { return client_.has_facts(); }
+  const block::DiskFacts& facts() const { return client_.facts(); }
+  bool CanStart() const;
+  void Start(DeviceDisk& disk, const block::DiskRequest& request);
+  // What is under way for it ends, and is told nobody.
+  void Forget(const DeviceDisk& disk);
+
+ private:
+  struct Slot {
+    bool used = false;
+    DeviceDisk* disk = nullptr;
+    block::DiskRequest request;
+    uint32_t first_page = block::PagePool::kNone;
+    uint32_t pages = 0;
+  };
+
+  void Done(uint32_t id, proto::BlockStatus status);
+
+  const unsigned bit_;
+  runtime::Memory data_;
+  block::PagePool pages_;
+  block::BlockClient client_;
+  std::array<Slot, block::BlockClient::kMaxDepth> slots_;
+};
+
+// A guest's disk: the device, or `sectors` of it from `first` on (a partition, or one extent of a
+// file).
+class DeviceDisk final : public block::Disk {
+ public:
+  // Of a transfer: a quarter of the DMA memory has room for two.
+  static constexpr uint32_t kMaxSectors = 256;
+  static constexpr uint64_t kAll = ~uint64_t{0};
+
+  DeviceDisk(Device& device, bool read_only, uint64_t first = 0, uint64_t sectors = kAll);
+  ~DeviceDisk() override { device_.Forget(*this); }
+
+  const block::DiskFacts& facts() const override;
+  bool CanStart() const override { return device_.CanStart(); }
+  void Start(const block::DiskRequest& request) override;
+  void OnInterrupt() override {}
+  // The device's answer.
+  void Done(uint32_t tag, proto::BlockStatus status) { Complete(tag, status); }
+
+ private:
+  Device& device_;
+  const bool read_only_;
+  const uint64_t first_;
+  const uint64_t sectors_;
+  mutable block::DiskFacts facts_;
+};
+
+}  // namespace pyrene::blkback

@@ -1,0 +1,102 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "services/blkback/exports.h"
+
+#include <utility>
+#include <vector>
+
+#include "absl/strings/match.h"
+#include "absl/strings/str_cat.h"
+#include "absl/strings/str_split.h"
+#include "absl/strings/strip.h"
+#include "platform/block/pool_channel.h"
+#include "proto/connect.h"
+#include "proto/pv_rings.h"
+#include "services/blkback/ram_disk.h"
+
+namespace pyrene::blkback {
+namespace {
+
+constexpr absl::string_view kChannel = "disk.";
+constexpr absl::string_view kPiece = "ram.";
+
+}  // namespace
+
+absl::Status Exports::AddDevice(absl::string_view argument, runtime::EventLoop& loop) {
+  const std::pair<absl::string_view, absl::string_view> parts = absl::StrSplit(argument, '=');
+  absl::StatusOr<std::unique_ptr<Device>> device = Device::Open(std::string(parts.second));
+  if (!device.ok()) return device.status();
+  if (absl::Status status = loop.AddSourceAt((*device)->bit(), [] {}); !status.ok()) return status;
+  devices_[std::string(parts.first)] = *std::move(device);
+  return absl::OkStatus();
+}
+
+absl::Status Exports::Offer(const init::Offer& offer) {
+  runtime::OwnedHandle handle(offer.memory);
+  runtime::Notification peer = runtime::Notification::Adopt(offer.wake_peer);
+  absl::StatusOr<runtime::Memory> memory =
+      runtime::Memory::Map(handle.get(), runtime::Access::kReadWrite);
+  if (!memory.ok()) return memory.status();
+  if (offer.schema_id == proto::kRamDisk) {
+    pieces_[offer.name] = {std::move(handle), *std::move(memory)};
+    return absl::OkStatus();
+  }
+  if (offer.schema_id != proto::SchemaId<proto::BlockRequest>())
+    return absl::InvalidArgumentError("neither a disk nor a channel");
+  absl::StatusOr<std::unique_ptr<block::Disk>> disk = OpenDisk(offer);
+  if (!disk.ok()) return disk.status();
+  const block::DataMemory pool = block::PoolOf(*memory);
+  if (pool.data == nullptr) return absl::InvalidArgumentError("a channel without a pool");
+  Export made{std::move(handle), *std::move(disk), nullptr};
+  made.server = std::make_unique<block::BlockServer>(*made.disk);
+  made.server->AddClient(
+      std::make_unique<proto::Channel>(offer.name, *std::move(memory), std::move(peer),
+                                       proto::Side::kServer, offer.schema_id),
+      pool);
+  exports_[offer.name] = std::move(made);
+  return absl::OkStatus();
+}
+
+absl::StatusOr<std::unique_ptr<block::Disk>> Exports::OpenDisk(const init::Offer& offer) {
+  if (!offer.disk.isRam()) {
+    const auto device = devices_.find(absl::string_view(offer.disk.getTarget().cStr()));
+    if (device == devices_.end())
+      return absl::NotFoundError(absl::StrCat("no device ", offer.disk.getTarget().cStr()));
+    return std::make_unique<DeviceDisk>(*device->second, offer.disk.getReadOnly());
+  }
+  std::vector<absl::Span<uint8_t>> spans;
+  const std::string prefix = absl::StrCat(kPiece, absl::StripPrefix(offer.name, kChannel), ".");
+  // At most eight, so that their names are in their order.
+  for (auto piece = pieces_.lower_bound(prefix);
+       piece != pieces_.end() && absl::StartsWith(piece->first, prefix); ++piece) {
+    spans.emplace_back(piece->second.memory.data(), piece->second.memory.size());
+  }
+  auto disk = std::make_unique<RamDisk>(std::move(spans), offer.disk.getReadOnly());
+  if (disk->facts().sectors * block::kSectorBytes != offer.disk.getRam())
+    return absl::InternalError("not all of the disk's memory is there");
+  return disk;
+}
+
+void Exports::Revoke(const std::string& name) {
+  exports_.erase(name);
+  if (pieces_.find(name) == pieces_.end()) return;
+  // The disk made of it goes first.
+  const absl::string_view rest = absl::StripPrefix(name, kPiece);
+  exports_.erase(absl::StrCat(kChannel, rest.substr(0, rest.rfind('.'))));
+  pieces_.erase(name);
+}
+
+bool Exports::Round() {
+  bool more = false;
+  for (const auto& [name, device] : devices_) more |= device->OnWake();
+  if (exports_.empty()) return more;
+  first_ = (first_ + 1) % exports_.size();
+  auto at = std::next(exports_.begin(), static_cast<ptrdiff_t>(first_));
+  for (size_t i = 0; i < exports_.size(); ++i) {
+    more |= at->second.server->Round();
+    if (++at == exports_.end()) at = exports_.begin();
+  }
+  for (const auto& [name, device] : devices_) device->Flush();
+  return more;
+}
+
+}  // namespace pyrene::blkback

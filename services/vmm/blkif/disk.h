@@ -1,0 +1,116 @@
+// SPDX-License-Identifier: Apache-2.0
+//
+// A guest's virtual disk: takes requests out of its rings, moves their data between granted pages
+// and the disk's data pool, has blkback carry them out, and answers.
+//
+// Who remembers what. A request is copied out of its slot once, into a record here, and stays there
+// until it is answered; the data of a write is copied into the pool before anything is started. So
+// blkback keeps nothing: the block client sends again to its next life what was not answered, and
+// the guest sees nothing but time. A grant is pinned only while its page is copied.
+//
+//   request:  checked -> data of a write into the pool -> [flush] -> transfer -> [flush] -> data of
+//             a read out of the pool -> response
+//
+// A request with values out of range is answered with an error. An index that is out of range stops
+// this disk, with a line in the log, until the guest connects it again.
+//
+// Single-threaded.
+#pragma once
+
+#include <array>
+#include <cstdint>
+#include <functional>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "absl/status/status.h"
+#include "platform/block/disk.h"
+#include "platform/block/page_pool.h"
+#include "services/vmm/blkif/interface.h"
+#include "services/vmm/blkif/ring.h"
+
+namespace pyrene::vmm::blkif {
+
+// A disk's way to the guest's pages and events, and to blkback.
+class World {
+ public:
+  virtual ~World() = default;
+  // The page behind a grant, to be read or written until Unpin; null: there is no such grant.
+  virtual uint8_t* Pin(uint32_t ref, bool write) = 0;
+  virtual void Unpin(uint32_t ref, bool write) = 0;
+  // `id` below Disk::kRequests, not under way. False: no room.
+  virtual bool Submit(uint32_t id, const block::DiskRequest& request) = 0;
+  virtual void Notify(uint32_t port) = 0;
+};
+
+class Disk {
+ public:
+  static constexpr uint32_t kRequests = 32;          // under way
+  static constexpr uint32_t kIndirectSegments = 32;  // 128 KiB
+  static constexpr uint32_t kMaxQueues = 8;
+
+  struct RingPlace {
+    std::vector<uint32_t> refs;  // of its pages, a power of two up to 1 << kMaxRingOrder
+    uint32_t port = 0;
+  };
+
+  // `pool` lives as long as the disk.
+  Disk(std::string name, World& world, block::DataMemory pool);
+  ~Disk() { Disconnect(); }
+
+  // Pins the rings and begins to serve them. Nothing is under way.
+  absl::Status Connect(const std::vector<RingPlace>& rings);
+  // Lets go of the rings. What is under way ends unanswered.
+  void Disconnect();
+  bool connected() const { return !queues_.empty(); }
+  bool idle() const { return used_ == 0; }
+
+  // Takes what the rings have, as long as there is room, and answers what needs no disk.
+  void Serve();
+  // blkback has answered. Serve is to be called after a batch of these.
+  void Done(uint32_t id, proto::BlockStatus status);
+
+ private:
+  struct Queue {
+    RingPlace place;
+    std::unique_ptr<Ring> ring;  // none: stopped
+  };
+  enum class Step : uint8_t { kFlushBefore, kTransfer, kFlushAfter };
+  struct Record {
+    bool used = false;
+    int queue = -1;  // none: nobody waits for it any more
+    uint64_t id = 0;
+    uint8_t operation = 0;  // as the answer is to have it
+    Step step = Step::kTransfer;
+    bool flush_after = false;
+    block::DiskRequest request;
+    uint64_t sectors_left = 0;  // of a discard, behind `request`
+    uint32_t first_page = block::PagePool::kNone;
+    uint32_t pages = 0;
+    uint32_t segments = 0;
+    std::array<Segment, kIndirectSegments> segment = {};
+  };
+  enum class Taken : uint8_t { kYes, kNoRoom, kAnswered };
+
+  bool ServeQueue(int index);
+  Taken Take(int queue, const Request& request);
+  bool TakeSegments(const Request& request, Record& record);
+  // Pool and data of a write. kAnswered: with an error.
+  Taken Prepare(Record& record);
+  bool CopyAll(const Record& record, bool to_guest);
+  void Start(uint32_t index);
+  void Finish(uint32_t index, int16_t status);
+  void Respond(int queue, uint64_t id, uint8_t operation, int16_t status);
+  void Stop(Queue& queue, const char* why);
+
+  const std::string name_;
+  World& world_;
+  const block::DataMemory pool_;
+  block::PagePool pages_;
+  std::vector<Queue> queues_;
+  std::array<Record, kRequests> records_;
+  uint32_t used_ = 0;
+};
+
+}  // namespace pyrene::vmm::blkif

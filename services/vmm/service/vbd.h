@@ -1,0 +1,102 @@
+// SPDX-License-Identifier: Apache-2.0
+//
+// One virtual disk of the guest, as its VMM plays the back-end in XenStore (ABI 5.5, 7.2), and its
+// way to blkback. The states: 2 when the nodes are made; 4 once the front-end has said 3, its rings
+// are pinned and blkback has told the disk's size; 5 and 6 after the front-end; 2 again when it
+// starts over. A death of blkback changes none of them.
+//
+// Event thread.
+#pragma once
+
+#include <cstdint>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "platform/block/block_client.h"
+#include "services/vmm/blkif/disk.h"
+#include "services/vmm/blkif/frontend_keys.h"
+#include "services/vmm/domain.h"
+#include "services/vmm/service/store_client.h"
+#include "services/xl/disk_spec.h"
+#include "services/xl/xenstore_node.h"
+
+namespace pyrene::vmm {
+
+class Vbd final : private blkif::World {
+ public:
+  struct Config {
+    xl::DiskSpec spec;
+    uint32_t domid = 0;
+    uint32_t max_queues = 1;
+    ServiceEnd rings;  // what the guest's events signal
+  };
+
+  // `channel` is with blkback, `pool` is its data pool.
+  Vbd(Config config, StoreClient& store, proto::Channel channel, block::DataMemory pool);
+
+  // Before the guest's first boot.
+  void SetDomain(Domain& domain) { domain_ = &domain; }
+  // For a boot: both ends' nodes, ours in state 2.
+  std::vector<xl::XenstoreNode> Nodes();
+  // The guest has stopped; what it has on its way to the disk still gets there.
+  void Reset();
+
+  // blkback has signalled. True: again, after others.
+  bool OnWake();
+  // The guest has sent an event.
+  void Serve();
+
+ private:
+  // Of XenbusState.
+  enum State : uint32_t {
+    kInitialising = 1,
+    kInitWait = 2,
+    kInitialised = 3,
+    kConnected = 4,
+    kClosing = 5,
+    kClosed = 6
+  };
+
+  // blkif::World
+  uint8_t* Pin(uint32_t ref, bool write) override;
+  void Unpin(uint32_t ref, bool write) override;
+  bool Submit(uint32_t id, const block::DiskRequest& request) override;
+  void Notify(uint32_t port) override;
+
+  void OnFrontendChanged();
+  void OnFrontendState(uint32_t state);
+  void SetState(State state);
+  // Reads the front-end's keys, in two turns, and connects.
+  void Connect();
+  void ReadRings(uint32_t attempt);
+  void ConnectRings();
+  void Fail(absl::string_view why);
+  void Disconnect();
+  xl::XenstoreNode Node(absl::string_view key, const absl::AlphaNum& value) const;
+  // Key by key what Linux wants to know at state 4.
+  std::vector<xl::XenstoreNode> FactNodes() const;
+  void TellFacts();
+  void ReadKeys(const std::vector<std::string>& keys, StoreClient::Done done);
+
+  const Config config_;
+  const std::string frontend_;  // paths
+  const std::string backend_;
+  StoreClient& store_;
+  block::BlockClient client_;
+  blkif::Disk disk_;
+  Domain* domain_ = nullptr;
+
+  State state_ = kInitialising;
+  uint32_t attempt_ = 0;  // to connect; another number: the former is not to go on
+  bool connecting_ = false;
+  bool wanted_ = false;  // to connect, as soon as it can be
+  bool reading_ = false;
+  bool read_again_ = false;
+  uint32_t frontend_state_ = 0;
+  blkif::FrontendKeys keys_;
+  std::vector<uint32_t> ports_;
+  uint32_t told_medium_ = 0;
+};
+
+}  // namespace pyrene::vmm
