@@ -12,6 +12,7 @@ from paths import BUILD, ROOT, TOOLS
 from progress import Failure
 
 DEFAULT_LIST = TOOLS / "bundle.list"
+FILE_KINDS = ("program", "symbols", "file")
 TOOL_PREFIX = "aarch64-linux-gnu-"
 # Where guests' files lie in the bundle, and the keys of a cfg that name such files.
 GUEST_FOLDER = "guests"
@@ -68,11 +69,17 @@ def _lines(path):
     return found
 
 
+def sources(path):
+    """What a bundle is made of: its list, and the files that are in it."""
+    files = [ROOT / source for _, kind, source in _lines(path).values() if kind.partition(":")[0] in FILE_KINDS]
+    return [path, *dict.fromkeys(files)]
+
+
 def _listed(path, append):
     for name, (place, kind, source) in _lines(path).items():
         kind, _, most = kind.partition(":")
         where = ROOT / source
-        if kind in ("program", "symbols", "file") and not where.is_file():
+        if kind in FILE_KINDS and not where.is_file():
             raise Failure(f"{place}: there is no {source}")
         permissions = 0o644
         if kind == "program":

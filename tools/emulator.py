@@ -11,6 +11,7 @@ import build
 import bundle
 import disk
 import script
+import sdcard
 from console import Console
 from paths import DEVICE_TREE, KERNEL_IMAGE
 from progress import Failure, build_lock, say
@@ -33,7 +34,8 @@ def add_options(parser):
                         help="another list of what the boot bundle holds, or none")
     parser.add_argument("--disk", metavar="IMAGE[,SIZE]",
                         help="raspi4b's SD card, virt's virtio disk; with SIZE (bytes, or with K, M, G; for the card a power of two) "
-                             "a fresh one whose first MiB is the tests' pattern")
+                             "a fresh one whose first MiB is the tests' pattern; `card`: the default image, build/sd.img, which "
+                             "is made if need be; `card,snapshot`: the same, what is written is dropped at the end; `none`")
     parser.add_argument("--no-device-tree", action="store_true", help="start raspi4b without one")
     parser.epilog = "What follows -- is passed on to QEMU."
 
@@ -59,7 +61,7 @@ def _check(options):
 
 
 def prepare(options, built=False):
-    """Builds everything (unless that was just done), and the bundle; returns QEMU's command line without the serial line."""
+    """Builds everything (unless that was just done), the bundle and the disk; returns QEMU's command line without the serial line."""
     with build_lock():
         if not built:
             build.target()
@@ -71,7 +73,7 @@ def prepare(options, built=False):
     else:
         machine = ["-M", "virt,virtualization=on,gic-version=2", "-cpu", "cortex-a72", "-smp", options.cpus or VIRT_CPUS,
                    "-m", "2048", "-nic", "none"]
-    if options.disk:
+    if options.disk not in (None, "none"):
         machine += _disk(options)
     if options.icount:
         machine += ["-icount", "shift=0,sleep=off"]
@@ -82,13 +84,19 @@ def prepare(options, built=False):
 def _disk(options):
     """QEMU's words for the disk; a fresh image is made first."""
     name, _, size = options.disk.partition(",")
-    path = Path(name)
-    if size:
+    path, drive = Path(name), "if=none,id=disk,format=raw"
+    if name == "card":
+        path = sdcard.ensure()
+        if size == "snapshot":
+            drive += ",snapshot=on"
+        elif size:
+            raise Failure(f"--disk: {options.disk}: the default image has its own size")
+    elif size:
         disk.make(path, disk.size(size))
     elif not path.exists():
         raise Failure(f"--disk: there is no {name}")
     device = "sd-card,drive=disk,bus=/generic-sdhci/sd-bus" if options.machine == "raspi4b" else "virtio-blk-device,drive=disk"
-    return ["-drive", f"if=none,id=disk,format=raw,file={path}", "-device", device]
+    return ["-drive", f"{drive},file={path}", "-device", device]
 
 
 def _interactive(command):
@@ -113,6 +121,8 @@ def main(arguments):
     how.add_argument("--batch", metavar="'CMD; CMD'", help="type commands at the prompt; fail if one fails")
     how.add_argument("--script", type=Path, metavar="FILE", help="a dialogue: lines send TEXT and expect[:SECONDS] REGEX")
     options = parse(parser, arguments)
+    if options.disk is None and options.bundle == bundle.DEFAULT_LIST:
+        options.disk = "card"
     commands = batch.split(options.batch) if options.batch is not None else None
     steps = script.load(options.script) if options.script else None
     command = prepare(options)

@@ -28,6 +28,8 @@ class UnitTest(Test):
 
 
 class ToolsTest(Test):
+    needs = ("test",)
+
     def __init__(self):
         super().__init__("unit/tools", "the command-line front's own parts")
 

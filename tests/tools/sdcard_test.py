@@ -1,0 +1,120 @@
+# SPDX-License-Identifier: Apache-2.0
+import contextlib
+import io
+import subprocess
+import tempfile
+import unittest
+from pathlib import Path
+from unittest import mock
+
+import bundle
+import sdcard
+from progress import Failure
+
+NAMES = {"IMAGE": "sd.img", "FOLDER": "sd"}
+SMALL = {"BYTES": 128 << 20, "BOOT_BYTES": 63 << 20, "DATA_FIRST": 64 << 20}
+TOOLS = "PATH=$PATH:/usr/sbin "
+
+
+def output(command):
+    return subprocess.run(["bash", "-c", TOOLS + command], capture_output=True, text=True, check=True).stdout
+
+
+class SdCardTest(unittest.TestCase):
+    def setUp(self):
+        folder = tempfile.TemporaryDirectory()
+        self.addCleanup(folder.cleanup)
+        self.folder = Path(folder.name).resolve()
+        for name in ("config.txt", "tree.dtb", "pyrene.img", "bundle.list", "packed", "guest.cfg", "vmlinuz"):
+            (self.folder / name).write_text(name)
+        boot = {name: self.folder / name for name in ("config.txt", "tree.dtb", "pyrene.img")}
+        data = {"guest.cfg": self.folder / "guest.cfg", "guests/vmlinuz": self.folder / "vmlinuz"}
+        values = {**SMALL, **{name: self.folder / at for name, at in NAMES.items()}, "BOOT": boot, "DATA": data}
+        for name, value in values.items():
+            self.patch(sdcard, name, value)
+        self.patch(bundle, "make", lambda: self.folder / "packed")
+        self.patch(bundle, "sources", lambda listing: [self.folder / "bundle.list"])
+        self.patch(sdcard, "build_lock", contextlib.nullcontext)
+        self.image = self.folder / "sd.img"
+
+    def patch(self, module, name, value):
+        patcher = mock.patch.object(module, name, value)
+        patcher.start()
+        self.addCleanup(patcher.stop)
+
+    def ensure(self):
+        with contextlib.redirect_stderr(io.StringIO()):
+            self.assertEqual(sdcard.ensure(), self.image)
+        return self.image.stat().st_ino
+
+    def ext4(self, request, *options):
+        part = self.folder / "ext4"
+        output(f"dd if={self.image} of={part} bs=1M skip=64 conv=sparse status=none && e2fsck -fn {part}")
+        return output(f"debugfs {' '.join(options)} -R '{request}' {part}")
+
+    def boot_file(self, name):
+        return output(f"mtype -i {self.image}@@1M ::{name}")
+
+    def test_what_is_on_it(self):
+        self.ensure()
+        table = output(f"sfdisk --dump {self.image}")
+        self.assertRegex(table, r"start= +2048, size= +129024, type=c, bootable")
+        self.assertRegex(table, r"start= +131072, size= +131072, type=83")
+        for name in ("config.txt", "tree.dtb", "pyrene.img"):
+            self.assertEqual(self.boot_file(name), name)
+        self.assertEqual(self.boot_file("bundle.cpio"), "packed")
+        self.assertEqual(self.ext4("cat /guests/vmlinuz"), "vmlinuz")
+        self.assertEqual(self.ext4("cat /guest.cfg"), "guest.cfg")
+        self.assertEqual([path.name for path in self.folder.iterdir() if path.name == "sd"], [])
+
+    def test_it_is_kept_between_runs(self):
+        self.assertEqual(self.ensure(), self.ensure())
+
+    def test_a_new_kernel_leaves_the_ext4_partition_as_it_is(self):
+        first = self.ensure()
+        with open(self.image, "r+b") as image:
+            image.seek((128 << 20) - 5)
+            image.write(b"users")
+        (self.folder / "pyrene.img").write_text("another")
+        self.assertNotEqual(self.ensure(), first)
+        self.assertEqual(self.boot_file("pyrene.img"), "another")
+        self.assertEqual(self.image.read_bytes()[-5:], b"users")
+
+    def test_other_guests_files_make_it_again(self):
+        self.ensure()
+        (self.folder / "vmlinuz").write_text("newer")
+        self.ensure()
+        self.assertEqual(self.ext4("cat /guests/vmlinuz"), "newer")
+
+    def test_an_interruption_leaves_the_old_one(self):
+        first = self.ensure()
+        (self.folder / "vmlinuz").write_text("newer")
+        for step in ("mke2fs", "mformat", "mcopy"):
+            run = sdcard.progress.run
+
+            def interrupted(title, argv, *rest, step=step, run=run, **options):
+                if argv[0] == step:
+                    raise KeyboardInterrupt
+                run(title, argv, *rest, **options)
+
+            with mock.patch.object(sdcard.progress, "run", interrupted), self.assertRaises(KeyboardInterrupt):
+                self.ensure()
+            self.assertEqual(self.image.stat().st_ino, first)
+            self.assertEqual(self.ext4("cat /guests/vmlinuz"), "vmlinuz")
+        self.ensure()
+        self.assertEqual(self.ext4("cat /guests/vmlinuz"), "newer")
+
+    def test_one_that_is_in_use_is_not_replaced(self):
+        self.ensure()
+        (self.folder / "vmlinuz").write_text("newer")
+        code = f"import fcntl; f = open('{self.image}', 'r+b'); fcntl.lockf(f, fcntl.LOCK_EX, 1, 101); print(flush=True); input()"
+        with subprocess.Popen(["python3", "-c", code], stdin=subprocess.PIPE, stdout=subprocess.PIPE) as holder:
+            holder.stdout.readline()
+            with self.assertRaises(Failure):
+                self.ensure()
+            holder.communicate(b"\n")
+        self.ensure()
+
+
+if __name__ == "__main__":
+    unittest.main()
