@@ -89,7 +89,7 @@ struct SharedMemory {
 # that the peer signals, and as NAME.peer what wakes the peer.
 struct ChannelSpec {
   name @0 :Text;               # 1..18 bytes
-  client @1 :Text;             # services of this manifest, not the same
+  client @1 :Text;             # services of this manifest, not the same; one of them may be "init"
   server @2 :Text;
   schemaId @3 :UInt64;         # of the root message from client to server
   ringBytes @4 :UInt32 = 16384;  # bytes of each ring, a power of two, 1024..1048576

@@ -1,11 +1,14 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Disk images for tests: what tests/services/disk_user.cc finds on one, and what it leaves there.
+"""Disk images for tests: with what tests/services/disk_user.cc finds on one, and leaves there; or with a file system.
 
-Each sector's content follows from its number and a version: 0 is the host's, in the first MiB.  Behind it is the service's area, then a
+The former: each sector's content follows from its number and a version: 0 is the host's, in the first MiB.  Behind it is the service's area, then a
 sector that says, by its version, which round was flushed as a whole.
 """
+import os
 import re
+import shutil
 import struct
+import subprocess
 
 from progress import Failure
 
@@ -58,3 +61,48 @@ def verify(path, rounds=100_000):
         if sectors[sector] not in (sector_bytes(sector, marked), sector_bytes(sector, marked + 1)):
             return f"sector {sector} is neither of round {marked} nor of the next", marked
     return None, marked
+
+
+FILES_BYTES, FILES_FIRST = 64 << 20, 1 << 20
+LINE = "abcdefghijklmnopqrstuvwxyz0123456789\n"
+
+
+def _tool(*words, text=None):
+    path = os.pathsep.join([os.environ.get("PATH", ""), "/usr/sbin", "/sbin"])
+    done = subprocess.run([str(word) for word in words], input=text, capture_output=True, text=True, check=False,
+                          env={**os.environ, "PATH": path})
+    if done.returncode:
+        raise Failure(f"{words[0]} failed: {done.stderr.strip()}")
+
+
+def make_files(path, dirty, guest=None):
+    """An image with a GPT whose second partition is ext4: a long file, many small ones; dirty: its journal wants to be replayed.
+
+    guest: {name: path} of files beside them.
+    """
+    tree = path.with_suffix(".tree")
+    shutil.rmtree(tree, ignore_errors=True)
+    (tree / "many").mkdir(parents=True)
+    (tree / "lines").write_text(LINE * 8192)
+    (tree / "note").write_text("a note on the card\n")
+    (tree / "esc\x1b[2Jape").write_text("")
+    for number in range(100):
+        (tree / f"many/file-{number:02}").write_text("x" * number)
+    for name, source in (guest or {}).items():
+        (tree / name).parent.mkdir(parents=True, exist_ok=True)
+        shutil.copyfile(source, tree / name)
+    fresh = path.with_suffix(".new")
+    fresh.unlink(missing_ok=True)
+    total = FILES_BYTES * (4 if guest else 1)
+    with open(fresh, "wb") as image:
+        image.truncate(total)
+    first = 2 * FILES_FIRST
+    sectors = (total - first - FILES_FIRST) // SECTOR
+    table = f"label: gpt\nstart={FILES_FIRST // SECTOR}, size={FILES_FIRST // SECTOR}, type=U\nstart={first // SECTOR}, size={sectors}, type=L\n"
+    _tool("sfdisk", "--quiet", fresh, text=table)
+    options = f"offset={first},root_owner=0:0,lazy_itable_init=1,lazy_journal_init=1"
+    _tool("mke2fs", "-q", "-F", "-t", "ext4", "-d", tree, "-E", options, fresh, f"{sectors // 2}k")
+    if dirty:
+        _tool("debugfs", "-w", "-R", "feature needs_recovery", f"{fresh}?offset={first}")
+    shutil.rmtree(tree)
+    fresh.rename(path)

@@ -34,7 +34,8 @@ def add_options(parser):
                         help="another list of what the boot bundle holds, or none")
     parser.add_argument("--disk", metavar="IMAGE[,SIZE]",
                         help="raspi4b's SD card, virt's virtio disk; with SIZE (bytes, or with K, M, G; for the card a power of two) "
-                             "a fresh one whose first MiB is the tests' pattern; `card`: the default image, build/sd.img, which "
+                             "a fresh one whose first MiB is the tests' pattern, with `files` one with an ext4 partition, with `dirty` "
+                             "one whose journal is not replayed; `card`: the default image, build/sd.img, which "
                              "is made if need be; `card,snapshot`: the same, what is written is dropped at the end; `none`")
     parser.add_argument("--no-device-tree", action="store_true", help="start raspi4b without one")
     parser.epilog = "What follows -- is passed on to QEMU."
@@ -91,6 +92,9 @@ def _disk(options):
             drive += ",snapshot=on"
         elif size:
             raise Failure(f"--disk: {options.disk}: the default image has its own size")
+    elif size in ("files", "dirty"):
+        path.parent.mkdir(parents=True, exist_ok=True)
+        disk.make_files(path, dirty=size == "dirty")
     elif size:
         disk.make(path, disk.size(size))
     elif not path.exists():

@@ -4,6 +4,7 @@
 #include <utility>
 
 #include "absl/strings/str_cat.h"
+#include "runtime/kill_point.h"
 
 namespace pyrene::block {
 namespace {
@@ -166,13 +167,16 @@ bool BlockServer::StartOne() {
     client.flushing = slot->request.operation == Operation::kFlush;
     DiskRequest request = slot->request;
     request.tag = static_cast<uint32_t>(at * kDepth + (slot - client.slots.data()));
+    runtime::KillPoint("block.taken");
     disk_.Start(request);
+    runtime::KillPoint("block.started");
     return true;
   }
   return false;
 }
 
 void BlockServer::Completed(uint32_t tag, proto::BlockStatus status) {
+  runtime::KillPoint("block.ended");
   Client& client = *clients_[tag / kDepth];
   Slot& slot = client.slots[tag % kDepth];
   --client.running;
@@ -191,6 +195,7 @@ void BlockServer::Answer(Client& client) {
     done.setStatus(slot.status);
     if (!client.channel->Send(builder_).ok()) break;  // the client signals when there is room
     slot.state = State::kFree;
+    runtime::KillPoint("block.answered");
   }
   client.channel->Flush();
 }

@@ -79,17 +79,22 @@ absl::Status Supervisor::MakeChannels() {
 
 absl::StatusOr<proto::Channel> Supervisor::OpenOwnEnd(absl::string_view name) {
   for (const std::unique_ptr<ManifestChannel>& channel : channels_) {
-    if (channel->server != nullptr || absl::string_view(channel->spec.getName().cStr()) != name)
+    const bool is_client = channel->client == nullptr;
+    if ((!is_client && channel->server != nullptr) ||
+        absl::string_view(channel->spec.getName().cStr()) != name)
       continue;
+    const Service* const peer = is_client ? channel->server : channel->client;
+    const unsigned bit = is_client ? channel->spec.getServerBit() : channel->spec.getClientBit();
     const CapIndex wake = runtime::Caps().Allocate();
-    const Status status = sys::CapCopy(kNullCap, wake, channel->client->events(), rights::kSignal,
-                                       uint64_t{1} << channel->spec.getClientBit());
+    const Status status =
+        sys::CapCopy(kNullCap, wake, peer->events(), rights::kSignal, uint64_t{1} << bit);
     if (status != Status::kOk) return runtime::ToStatus(status, name);
-    return proto::OpenChannel(std::string(name), proto::Side::kServer, channel->spec.getSchemaId(),
-                              channel->link.cap(), wake);
+    return proto::OpenChannel(std::string(name),
+                              is_client ? proto::Side::kClient : proto::Side::kServer,
+                              channel->spec.getSchemaId(), channel->link.cap(), wake);
   }
   return absl::NotFoundError(
-      absl::StrCat("the manifest has no channel ", name, " with init as its server"));
+      absl::StrCat("the manifest has no channel ", name, " with init at an end"));
 }
 
 unsigned Supervisor::NextBit() { return kFirstServiceBit + next_bit_++ % kServiceBits; }

@@ -44,8 +44,7 @@ class Supervisor {
   // What a writer of a log ring signals: the console's bit; source kNullCap if there is no console.
   Grant LogSignal() const;
 
-  // Init's end of a manifest channel whose server is init. Its serverBit is the bit of init's
-  // notification.
+  // Init's end of a manifest channel. Its bit there is that of init's notification.
   absl::StatusOr<proto::Channel> OpenOwnEnd(absl::string_view channel);
 
   // A service that is not in the manifest's list: a VMM. It is launched by Launch.
@@ -77,8 +76,8 @@ class Supervisor {
   struct ManifestChannel {
     proto::ChannelSpec::Reader spec;
     Link link;
-    Service* client = nullptr;
-    Service* server = nullptr;  // nullptr: init
+    Service* client = nullptr;  // nullptr: init, as
+    Service* server = nullptr;  // here; never both
   };
   struct Connection {
     std::string name;

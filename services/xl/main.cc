@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// xl: the shell on the serial line, and the toolstack. It holds nothing but three channels, so its
+// xl: the shell on the serial line, and the toolstack. It holds nothing but four channels, so its
 // death harms no guest; its next life prints a fresh prompt.
 #include <cstdlib>
 #include <memory>
@@ -29,20 +29,25 @@ absl::Status Serve(runtime::EventLoop& loop, init::SupervisionClient& supervisio
   if (!init.ok()) return init.status();
   absl::StatusOr<proto::NamedChannel> store = Open<proto::XenstoreRequest>("xenstore");
   if (!store.ok()) return store.status();
+  absl::StatusOr<proto::NamedChannel> card = Open<proto::FsRequest>("fs");
+  if (!card.ok()) return card.status();
 
   Terminal terminal(waiter, std::move(console->channel), console->bit);
   Toolstack toolstack(waiter, std::move(init->channel), init->bit);
   XenstoreClient xenstore(waiter, std::move(store->channel), store->bit);
+  FsClient fs(waiter, std::move(card->channel), card->bit);
+  Files files(toolstack, fs);
   absl::Status status =
       loop.AddSourceAt(supervision.bit(), [&supervision] { supervision.OnWake(); });
   if (status.ok()) status = terminal.Start();
   if (status.ok()) status = toolstack.Start();
   if (status.ok()) status = xenstore.Start();
+  if (status.ok()) status = fs.Start();
   if (!status.ok()) return status;
   supervision.OnWake();
   supervision.Ready();
 
-  Session session{waiter, terminal, toolstack, xenstore};
+  Session session{waiter, terminal, toolstack, xenstore, files};
   Shell(session).Run(runtime::Service().generation);
   return absl::OkStatus();
 }

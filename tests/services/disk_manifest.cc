@@ -35,6 +35,17 @@ void AddData(proto::Service::Builder service, bool dma) {
   to[count].setMemory(kData);
 }
 
+void AddArgument(proto::Service::Builder service, const char* argument) {
+  const proto::Service::Reader before = service.asReader();
+  const unsigned count = before.getArguments().size();
+  capnp::MallocMessageBuilder scratch;
+  scratch.setRoot(before);
+  const auto old = scratch.getRoot<proto::Service>().asReader().getArguments();
+  auto to = service.initArguments(count + 1);
+  for (unsigned i = 0; i < count; ++i) to.set(i, old[i]);
+  to.set(count, argument);
+}
+
 }  // namespace
 
 std::vector<proto::Manifest::Reader> Manifests() {
@@ -46,7 +57,7 @@ std::vector<proto::Manifest::Reader> Manifests() {
     const char* const driver = platform == "raspi4b" ? "emmc2" : "virtio-blk";
     for (unsigned i = 0; i < services; ++i) {
       if (std::string_view(list[i].getName().cStr()) != driver) continue;
-      list[i].initArguments(1).set(0, "disk");
+      AddArgument(list[i], "disk");
       AddData(list[i], true);
     }
     list.setWithCaveats(services, manifest::XL.get());
@@ -70,6 +81,7 @@ std::vector<proto::Manifest::Reader> Manifests() {
     channel[channels].setServer(driver);
     channel[channels].setSchemaId(proto::SchemaId<proto::BlockRequest>());
     channel[channels].setRingBytes(4096);
+    channel[channels].setServerBit(8);
   });
 }
 

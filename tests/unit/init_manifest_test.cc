@@ -9,8 +9,10 @@
 #include <string>
 #include <vector>
 
+#include "proto/block.capnp.h"
 #include "proto/connect.h"
 #include "proto/console.capnp.h"
+#include "proto/fs.capnp.h"
 #include "proto/toolstack.capnp.h"
 #include "proto/xenstore.capnp.h"
 #include "services/init/manifest_check.h"
@@ -46,6 +48,9 @@ TEST(ManifestTest, ChannelsCarryTheSchemasOfTheirEnds) {
       const std::string name = channel.getName().cStr();
       const uint64_t expected = name == "toolstack" ? proto::SchemaId<proto::ToolstackRequest>()
                                 : name == "console" ? proto::SchemaId<proto::ConsoleRequest>()
+                                : name == "fs" || name == "files"
+                                    ? proto::SchemaId<proto::FsRequest>()
+                                : name == "fs.disk" ? proto::SchemaId<proto::BlockRequest>()
                                                     : proto::SchemaId<proto::XenstoreRequest>();
       EXPECT_EQ(channel.getSchemaId(), expected) << name;
     }

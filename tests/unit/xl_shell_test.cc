@@ -49,11 +49,14 @@ class ShellTest : public testing::Test {
     Terminal terminal(waiter_, console_.TakeClient(), 0);
     Toolstack toolstack(waiter_, init_.TakeClient(), 1);
     XenstoreClient xenstore(waiter_, xenstore_.TakeClient(), 2);
-    EXPECT_TRUE(terminal.Start().ok() && toolstack.Start().ok() && xenstore.Start().ok());
-    Session session{waiter_, terminal, toolstack, xenstore};
+    FsClient fs(waiter_, fs_.TakeClient(), 3);
+    EXPECT_TRUE(terminal.Start().ok() && toolstack.Start().ok() && xenstore.Start().ok() &&
+                fs.Start().ok());
+    Files files(toolstack, fs);
+    Session session{waiter_, terminal, toolstack, xenstore, files};
     Shell(session).Run(generation);
     loop_->CancelTimer(guard);
-    for (unsigned bit = 0; bit < 3; ++bit) loop_->RemoveSource(bit);
+    for (unsigned bit = 0; bit < 4; ++bit) loop_->RemoveSource(bit);
     EXPECT_TRUE(ended) << console_.shown;
     return console_.shown;
   }
@@ -63,6 +66,7 @@ class ShellTest : public testing::Test {
   FakeConsole console_{*loop_, 0, 8};
   FakeInit init_{*loop_, 1, 9};
   FakeXenstore xenstore_{*loop_, 2, 10};
+  FakeFs fs_{*loop_, 3, 11};
 };
 
 TEST_F(ShellTest, EveryDescribedCommandExists) {
@@ -407,6 +411,43 @@ TEST_F(ShellTest, FilesAndTheDate) {
   EXPECT_THAT(shown, HasSubstr("ls: nothing: No such file or directory\ncat: nothing: No such"));
   EXPECT_THAT(shown, HasSubstr("Thu Feb 29 12:34:56 UTC 2024\ndate: invalid date"));
   EXPECT_THAT(init_.done, ElementsAre("clock 1709210096000000000"));
+}
+
+TEST_F(ShellTest, FilesOfTheDisk) {
+  fs_.files = {
+      {"/guest.cfg", "on the disk\n"}, {"/b\x1b[2J", "x"}, {"/many/one", "1"}, {"/many/two", "22"}};
+  Command("ls; ls /sd/many; ls -l sd/guest.cfg; ls -l /sd; cat /sd/guest.cfg");
+  Command("ls /sd/nothing; cat /sd/nothing; echo $?; df");
+  const std::string shown = Run();
+  EXPECT_THAT(shown, HasSubstr("\nguest.cfg\nsd/\none\ntwo\n"));
+  EXPECT_THAT(shown, HasSubstr("          12  sd/guest.cfg\n"));
+  EXPECT_THAT(shown, HasSubstr("  b?[2J\n")) << "names are the disk's";
+  EXPECT_THAT(shown, HasSubstr("on the disk\n"));
+  EXPECT_THAT(shown, HasSubstr("ls: /sd/nothing: No such file or directory\n"));
+  EXPECT_THAT(shown, HasSubstr("cat: /sd/nothing: No such file or directory\n1\n"));
+  EXPECT_THAT(shown, HasSubstr("/dev/vda2               1000         300         650  32% /sd\n"));
+}
+
+TEST_F(ShellTest, AFileIsReadOnWhenFsIsRestarted) {
+  fs_.files["/big"] = std::string(100'000, 'x') + "end\n";
+  unsigned reads = 0;
+  fs_.on_read = [this, &reads] {
+    if (++reads % 3 == 0) fs_.Restart();
+  };
+  Command("cat /sd/big; echo $?");
+  const std::string shown = Run();
+  EXPECT_EQ(std::count(shown.begin(), shown.end(), 'x'), 100'000);
+  EXPECT_THAT(shown, HasSubstr("end\n0\n"));
+  EXPECT_GT(reads, 8u);
+}
+
+TEST_F(ShellTest, ErrorsOfTheDiskAreTold) {
+  fs_.failure = "vda2 has a journal that was not replayed; on a Linux machine: e2fsck -p /dev/vda2";
+  Command("ls /sd; cat /sd/x; df; echo $?; xl create /sd/guest.cfg");
+  const std::string shown = Run();
+  EXPECT_THAT(shown, HasSubstr("ls: error: vda2 has a journal"));
+  EXPECT_THAT(shown, HasSubstr("e2fsck -p /dev/vda2\n1\n"));
+  EXPECT_THAT(shown, HasSubstr("/sd/guest.cfg"));
 }
 
 TEST_F(ShellTest, InfoAndLog) {

@@ -40,9 +40,17 @@ const vmm :M.Service = (
     (name = "bundle", rights = .readOnly, bundle = void),
     (name = "gicv", rights = .readWrite, gicv = void)]);
 
+# Where the disk's driver puts what fs reads.
+const fsData :M.SharedMemory = (name = "fs.disk.data", pages = 32, dma = true);
+
 const toolstackChannel :M.ChannelSpec = (
   name = "toolstack", client = "xl", server = "init", schemaId = 0xee41390775cbbc86, ringBytes = 16384, clientBit = 0, serverBit = 1);
 const consoleChannel :M.ChannelSpec = (
   name = "console", client = "xl", server = "console", schemaId = 0xc87e83c7c06fce06, ringBytes = 16384, clientBit = 1, serverBit = 0);
 const xenstoreChannel :M.ChannelSpec = (
   name = "xenstore", client = "xl", server = "xenstore", schemaId = 0xae122e14c2aaf550, ringBytes = 16384, clientBit = 2, serverBit = 0);
+const fsChannel :M.ChannelSpec = (
+  name = "fs", client = "xl", server = "fs", schemaId = 0xde9e0bc03fbb1a5d, ringBytes = 16384, poolKib = 16, clientBit = 3, serverBit = 1);
+# Init reads guests' kernels.
+const filesChannel :M.ChannelSpec = (
+  name = "files", client = "init", server = "fs", schemaId = 0xde9e0bc03fbb1a5d, ringBytes = 4096, poolKib = 128, clientBit = 2, serverBit = 2);

@@ -11,9 +11,10 @@ $Cxx.namespace("pyrene::init::manifest");
 const raspi4b :M.Manifest = (
   platform = "raspi4b",
   compatible = ["raspberrypi,4-model-b"],
-  services = [.raspi4bConsole, Common.xenstore, .raspi4bBlkback, Common.xl, .emmc2],
-  memories = [Common.journal, Common.xenstoreJournal, .emmc2Descriptors, .mmcblk0Data],
-  channels = [Common.toolstackChannel, Common.consoleChannel, Common.xenstoreChannel, .mmcblk0],
+  services = [.raspi4bConsole, Common.xenstore, .raspi4bBlkback, Common.xl, .emmc2, .raspi4bFs],
+  memories = [Common.journal, Common.xenstoreJournal, Common.fsData, .emmc2Descriptors, .mmcblk0Data],
+  channels = [
+    Common.toolstackChannel, Common.consoleChannel, Common.xenstoreChannel, Common.fsChannel, Common.filesChannel, .mmcblk0, .raspi4bFsDisk],
   vmm = Common.vmm);
 
 const raspi4bConsole :M.Service = (
@@ -31,7 +32,7 @@ const raspi4bConsole :M.Service = (
 const emmc2Descriptors :M.SharedMemory = (name = "emmc2.descriptors", pages = 1, dma = true);
 
 const emmc2 :M.Service = (
-  name = "emmc2", file = "services/emmc2", arguments = ["mmcblk0"], heapKib = 256, quotaPages = 48, priority = 24,
+  name = "emmc2", file = "services/emmc2", arguments = ["mmcblk0", "fs.disk"], heapKib = 256, quotaPages = 48, priority = 24,
   heartbeatMs = 15000, restart = onFailure, logKib = 4,
   capabilities = [
     Common.events,
@@ -39,7 +40,8 @@ const emmc2 :M.Service = (
     (name = "mmcblk0.data", rights = Common.dmaMemory, memory = "mmcblk0.data"),
     (name = "irq", irq = 158),
     (name = "descriptors", rights = (read = true, write = true, dma = true), memory = "emmc2.descriptors"),
-    (name = "deviceTree", rights = Common.readOnly, deviceTree = void)]);
+    (name = "deviceTree", rights = Common.readOnly, deviceTree = void),
+    (name = "fs.disk.data", rights = Common.dmaMemory, memory = "fs.disk.data")]);
 
 # Data between that disk and blkback, which copies it from and to the guests' VMMs.
 const mmcblk0Data :M.SharedMemory = (name = "mmcblk0.data", pages = 256, dma = true);
@@ -52,3 +54,14 @@ const raspi4bBlkback :M.Service = (
   heartbeatMs = 4000, restart = always, logKib = 8, capabilities = [
     Common.events,
     (name = "mmcblk0.data", rights = Common.readWrite, memory = "mmcblk0.data")]);
+
+const raspi4bFsDisk :M.ChannelSpec = (
+  name = "fs.disk", client = "fs", server = "emmc2", schemaId = 0x93a1e79d80864e35, ringBytes = 4096, clientBit = 0, serverBit = 0);
+
+# Its arguments: the disk's name as Linux calls it, then the channels that it serves.
+const raspi4bFs :M.Service = (
+  name = "fs", file = "services/fs", arguments = ["mmcblk0", "fs", "files"], heapKib = 1536, quotaPages = 48, priority = 14,
+  heartbeatMs = 15000, restart = always, logKib = 4,
+  capabilities = [
+    Common.events,
+    (name = "fs.disk.data", rights = Common.readWrite, memory = "fs.disk.data")]);

@@ -12,9 +12,10 @@ const virt :M.Manifest = (
   platform = "virt",
   compatible = ["linux,dummy-virt"],
   dmaLimitMib = 0,
-  services = [.virtConsole, Common.xenstore, .virtBlkback, Common.xl, .virtioBlk],
-  memories = [Common.journal, Common.xenstoreJournal, .virtioBlkQueue, .vdaData],
-  channels = [Common.toolstackChannel, Common.consoleChannel, Common.xenstoreChannel, .vda],
+  services = [.virtConsole, Common.xenstore, .virtBlkback, Common.xl, .virtioBlk, .virtFs],
+  memories = [Common.journal, Common.xenstoreJournal, Common.fsData, .virtioBlkQueue, .vdaData],
+  channels = [
+    Common.toolstackChannel, Common.consoleChannel, Common.xenstoreChannel, Common.fsChannel, Common.filesChannel, .vda, .virtFsDisk],
   vmm = Common.vmm);
 
 const virtConsole :M.Service = (
@@ -32,14 +33,15 @@ const virtioBlkQueue :M.SharedMemory = (name = "virtio-blk.queue", pages = 3, dm
 
 # The last of 32 slots of virtio-mmio, which QEMU gives to its first virtio device.
 const virtioBlk :M.Service = (
-  name = "virtio-blk", file = "services/virtio_blk", arguments = ["vda"], heapKib = 256, quotaPages = 48, priority = 24,
+  name = "virtio-blk", file = "services/virtio_blk", arguments = ["vda", "fs.disk"], heapKib = 256, quotaPages = 48, priority = 24,
   heartbeatMs = 15000, restart = onFailure, logKib = 4,
   capabilities = [
     Common.events,
     (name = "registers", rights = Common.readWrite, device = (base = 0x0a003000, pages = 1)),
     (name = "vda.data", rights = Common.dmaMemory, memory = "vda.data"),
     (name = "irq", irq = 79),
-    (name = "queue", rights = (read = true, write = true, dma = true), memory = "virtio-blk.queue")]);
+    (name = "queue", rights = (read = true, write = true, dma = true), memory = "virtio-blk.queue"),
+    (name = "fs.disk.data", rights = Common.dmaMemory, memory = "fs.disk.data")]);
 
 # Data between that disk and blkback, which copies it from and to the guests' VMMs.
 const vdaData :M.SharedMemory = (name = "vda.data", pages = 256, dma = true);
@@ -52,3 +54,14 @@ const virtBlkback :M.Service = (
   heartbeatMs = 4000, restart = always, logKib = 8, capabilities = [
     Common.events,
     (name = "vda.data", rights = Common.readWrite, memory = "vda.data")]);
+
+const virtFsDisk :M.ChannelSpec = (
+  name = "fs.disk", client = "fs", server = "virtio-blk", schemaId = 0x93a1e79d80864e35, ringBytes = 4096, clientBit = 0, serverBit = 0);
+
+# Its arguments: the disk's name as Linux calls it, then the channels that it serves.
+const virtFs :M.Service = (
+  name = "fs", file = "services/fs", arguments = ["vda", "fs", "files"], heapKib = 1536, quotaPages = 48, priority = 14,
+  heartbeatMs = 15000, restart = always, logKib = 4,
+  capabilities = [
+    Common.events,
+    (name = "fs.disk.data", rights = Common.readWrite, memory = "fs.disk.data")]);

@@ -36,6 +36,7 @@ constexpr Entry kShellFunctions[] = {
     {"repair", Repair},
     {"ls", Ls},
     {"cat", Cat},
+    {"df", Df},
     {"date", Date},
     {"echo", Echo},
     {"reboot", Reboot},

@@ -50,6 +50,7 @@ class PeerLink {
 
   bool up() const { return channel_.state() == proto::Channel::State::kUp; }
   uint32_t epoch() const { return channel_.epoch(); }
+  const proto::Pool& pool() const { return channel_.pool(); }
 
   // Sends one message. ResourceExhausted and FailedPrecondition: not now; InvalidArgument: too
   // large.

@@ -9,6 +9,7 @@
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
 #include "absl/strings/string_view.h"
+#include "services/xl/shell/files.h"
 #include "services/xl/shell/terminal.h"
 #include "services/xl/shell/toolstack.h"
 #include "services/xl/shell/waiter.h"
@@ -21,6 +22,7 @@ struct Session {
   Terminal& terminal;
   Toolstack& toolstack;
   XenstoreClient& xenstore;
+  Files& files;
   bool dry_run = false;  // xl -N
 
   void Print(absl::string_view text) { terminal.Print(text); }

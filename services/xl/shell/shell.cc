@@ -6,6 +6,7 @@
 #include "absl/strings/str_cat.h"
 #include "services/xl/command_line.h"
 #include "services/xl/messages.h"
+#include "services/xl/plain_text.h"
 #include "services/xl/shell/commands.h"
 
 namespace pyrene::xl {
@@ -40,11 +41,12 @@ std::vector<std::string> ServiceNames(Session& session) {
 std::vector<std::string> FileNames(Session& session, absl::string_view typed) {
   std::vector<std::string> names;
   const absl::string_view directory = DirectoryOf(typed);
-  const absl::StatusOr<std::vector<FileEntry>> files =
-      session.toolstack.Files(std::string(directory));
+  const absl::StatusOr<std::vector<FileEntry>> files = session.files.List(std::string(directory));
   if (!files.ok()) return names;
-  for (const FileEntry& file : *files)
+  for (const FileEntry& file : *files) {
+    if (!IsPlainText(file.name)) continue;  // nobody can type them
     names.push_back(absl::StrCat(directory, file.name, file.is_directory ? "/" : ""));
+  }
   return names;
 }
 

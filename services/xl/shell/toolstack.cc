@@ -6,6 +6,7 @@
 
 #include "absl/strings/str_cat.h"
 #include "runtime/log.h"
+#include "services/xl/shell/failure.h"
 
 namespace pyrene::xl {
 namespace {
@@ -16,25 +17,6 @@ constexpr uint32_t kPartBytes = 4096;
 // To copy a kernel, and to zero gigabytes.
 constexpr uint64_t kGuestTime = 120 * runtime::kSecond;
 constexpr size_t kMaxEntries = 4096;  // of any list: more is init's mistake
-
-absl::Status ToStatus(proto::Failure::Reader failure) {
-  const std::string reason = failure.getReason().cStr();
-  switch (failure.getCode()) {
-    case proto::FailureCode::NOT_FOUND:
-      return absl::NotFoundError(reason);
-    case proto::FailureCode::ALREADY_EXISTS:
-      return absl::AlreadyExistsError(reason);
-    case proto::FailureCode::NO_MEMORY:
-      return absl::ResourceExhaustedError(reason);
-    case proto::FailureCode::INVALID:
-      return absl::InvalidArgumentError(reason);
-    case proto::FailureCode::UNSUPPORTED:
-      return absl::UnimplementedError(reason);
-    case proto::FailureCode::FAILED:
-      break;
-  }
-  return absl::InternalError(reason);
-}
 
 absl::Status Unexpected() { return absl::InternalError("init gave an answer of another kind"); }
 
@@ -262,18 +244,6 @@ absl::StatusOr<Toolstack::FilePart> Toolstack::ReadPart(const std::string& path,
       });
   if (!status.ok()) return status;
   return part;
-}
-
-absl::StatusOr<std::string> Toolstack::ReadFile(const std::string& path, size_t max) {
-  std::string text;
-  for (;;) {
-    absl::StatusOr<FilePart> part = ReadPart(path, text.size());
-    if (!part.ok()) return part.status();
-    if (part->data.empty()) return text;
-    if (part->file_bytes > max || text.size() + part->data.size() > max)
-      return absl::OutOfRangeError(absl::StrCat("larger than ", max, " bytes"));
-    text += part->data;
-  }
 }
 
 }  // namespace pyrene::xl

@@ -77,8 +77,6 @@ class Toolstack {
     uint64_t file_bytes = 0;
   };
   absl::StatusOr<FilePart> ReadPart(const std::string& path, uint64_t offset);
-  // A whole file; OutOfRange if it is larger than `max`.
-  absl::StatusOr<std::string> ReadFile(const std::string& path, size_t max);
 
   // Called for each event while it is set; it only takes notes (waiter.h).
   void SetListener(std::function<void(const GuestEvent&)> listener) {

@@ -50,8 +50,7 @@ absl::StatusOr<GuestConfig> Parse(const Sources& sources, absl::string_view text
 
 // Errors, and warnings, are printed.
 std::optional<GuestConfig> ReadConfig(Session& session, const Sources& sources) {
-  const absl::StatusOr<std::string> text =
-      session.toolstack.ReadFile(sources.file, kMaxConfigBytes);
+  const absl::StatusOr<std::string> text = session.files.ReadFile(sources.file, kMaxConfigBytes);
   if (!text.ok()) {
     if (!absl::IsCancelled(text.status())) {
       session.Print(

@@ -60,7 +60,7 @@ int XlInfo(Session& session, const ParsedOptions& options) {
   if (!machine.ok()) return LibxlError(session, machine.status());
   HostInfo host = ToHostInfo(*machine);
   const absl::StatusOr<std::string> command_line =
-      session.toolstack.ReadFile("cmdline", kMaxCommandLine);
+      session.files.ReadFile("cmdline", kMaxCommandLine);
   if (command_line.ok()) {
     host.command_line = std::string(absl::StripAsciiWhitespace(absl::string_view(*command_line)));
   } else if (!absl::IsNotFound(command_line.status())) {

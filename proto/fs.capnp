@@ -1,0 +1,64 @@
+# SPDX-License-Identifier: Apache-2.0
+#
+# Between fs (server), which has the disk's ext4 partition, and those who read its files (clients): xl, and init for guests' kernels.
+#
+# Each request names its file, and changes nothing: one that an end's death cut off is asked again. Paths begin at the file system's root,
+# with or without "/"; 1..1023 bytes.
+@0xc39a290027108d72;
+
+using Cxx = import "/capnp/c++.capnp";
+using Toolstack = import "/proto/toolstack.capnp";
+$Cxx.namespace("pyrene::proto");
+
+# Client to fs. Each is answered by one FsReply with the same id, in order.
+struct FsRequest {
+  id @0 :UInt32;             # not 0
+  union {
+    stat @1 :Text;           # path; answered by `entry`
+    list @2 :FsList;         # `entries`
+    read @3 :FsRead;         # `data`
+    usage @4 :Void;          # `usage`
+  }
+}
+
+struct FsList {
+  path @0 :Text;             # of a directory
+  first @1 :UInt32;          # so many entries are left out
+}
+
+struct FsRead {
+  path @0 :Text;             # of a regular file
+  offset @1 :UInt64;         # bytes
+  bytes @2 :UInt32;          # 1..1048576
+  place @3 :UInt32;          # bytes from the begin of the channel's pool: where they go; the client leaves them alone until the answer
+}
+
+# fs to client.
+struct FsReply {
+  id @0 :UInt32;             # of the request
+  union {
+    failed @1 :Toolstack.Failure;    # its reason names the file
+    entry @2 :Toolstack.FileEntry;   # the name is the path's last part
+    entries @3 :FsEntries;
+    data @4 :FsData;
+    usage @5 :FsUsage;
+  }
+}
+
+struct FsEntries {
+  list @0 :List(Toolstack.FileEntry);  # up to 16, in the directory's order, without "." and ".."; names are bytes of the disk's: any but 0 and "/"
+  next @1 :UInt32;           # `first` of what follows; 0: that was all
+}
+
+struct FsData {
+  bytes @0 :UInt32;          # in the pool; fewer than were asked for: the end
+  fileBytes @1 :UInt64;
+  version @2 :UInt64;        # another number: another file, or it was changed
+}
+
+struct FsUsage {
+  device @0 :Text;           # of the partition, as Linux calls it: "mmcblk0p2", "vda2"
+  totalKib @1 :UInt64;       # KiB, without what the file system needs for itself
+  freeKib @2 :UInt64;        # KiB
+  availableKib @3 :UInt64;   # KiB, without what is reserved for root
+}

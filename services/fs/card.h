@@ -1,0 +1,21 @@
+// SPDX-License-Identifier: Apache-2.0
+//
+// Finds the disk's ext4 partition: the first, by number, of type Linux that has such a file system;
+// on a disk without partitions, the disk itself.
+#pragma once
+
+#include <cstdint>
+#include <memory>
+#include <string>
+
+#include "absl/status/statusor.h"
+#include "services/fs/volume.h"
+
+namespace pyrene::fs {
+
+// `disk` is the disk's name, as Linux calls it: "mmcblk0", "vda". NotFound: there is none; errors
+// as those of Volume::Mount.
+absl::StatusOr<std::unique_ptr<Volume>> MountDisk(BlockSource& source, uint64_t sectors,
+                                                  uint32_t sector_bytes, const std::string& disk);
+
+}  // namespace pyrene::fs
