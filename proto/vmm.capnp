@@ -29,7 +29,7 @@ struct Start {
   ram @2 :List(UInt32);            # capability indices of the guest's RAM, 1..8, in the order of guest-physical addresses
   guestDomain @3 :UInt32;          # capability index of the guest's Domain
   seed @4 :Data;                   # 64 bytes for the guest's rng-seed
-  kernel @5 :FileRange;            # within the Memory that capability "bundle" names
+  kernel @5 :FileRange;
   ramdisk @6 :FileRange;           # bytes 0: none
   placement @7 :List(UInt8);       # the CPU for each vCPU, maxVcpus of them: init chose the least loaded that `cpus` allows
 }
@@ -37,6 +37,7 @@ struct Start {
 struct FileRange {
   offset @0 :UInt64;               # bytes
   bytes @1 :UInt64;
+  inFiles @2 :Bool;                # within the Memory that capability "files" names: what init read from the disk; else "bundle"
 }
 
 struct Affinity {

@@ -13,6 +13,7 @@
 
 #include "proto/channel.h"
 #include "proto/guest.capnp.h"
+#include "services/init/file_loader.h"
 #include "services/init/guest_disks.h"
 #include "services/init/link.h"
 #include "services/init/object.h"
@@ -23,7 +24,7 @@ namespace pyrene::init {
 
 struct Guest {
   enum class Phase : uint8_t {
-    kZeroing,   // its RAM
+    kZeroing,   // its RAM; and its files are read from the disk
     kStarting,  // the VMM runs, and has not answered `start`
     kRunning,
     kDying,  // its domains are gone; console and xenstore still have its rings
@@ -43,9 +44,18 @@ struct Guest {
   std::vector<Ram> ram;
   std::vector<GuestDisk> disks;
   unsigned zeroing = 0;  // of `ram` and the disks': what the zeroer still has
-  Ram magic;             // PV console ring, XenStore ring, two more
-  Ram frames;            // shared_info and grant frames
-  Object console_ring;   // the first pages of `magic`, for their services
+  uint64_t load = 0;     // the file loader's job that is under way; 0: none
+  // What is on the disk, for each of its boots; page by page.
+  Ram files;
+  runtime::Memory files_view;  // while they are read
+  struct LoadedFile {
+    std::string path;
+    FileLoader::Range range;
+  };
+  std::vector<LoadedFile> loaded;
+  Ram magic;            // PV console ring, XenStore ring, two more
+  Ram frames;           // shared_info and grant frames
+  Object console_ring;  // the first pages of `magic`, for their services
   Object xenstore_ring;
   Link console;  // the VMM's channels
   Link xenstore;

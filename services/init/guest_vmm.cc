@@ -56,7 +56,15 @@ absl::Status Guests::SendStart(Guest& guest) {
   uint8_t seed[kSeedBytes];
   if (getrandom(seed, sizeof(seed), 0) < 0) return absl::InternalError("no random numbers");
   const proto::GuestConfig::Reader config = guest.Config();
-  const auto fill_range = [this](proto::FileRange::Builder range, capnp::Text::Reader path) {
+  const auto fill_range = [&](proto::FileRange::Builder range, capnp::Text::Reader path) {
+    const auto loaded =
+        std::find_if(guest.loaded.begin(), guest.loaded.end(),
+                     [&path](const Guest::LoadedFile& file) { return file.path == path.cStr(); });
+    if (loaded != guest.loaded.end()) {
+      range.setOffset(loaded->range.offset);
+      range.setBytes(loaded->range.bytes);
+      return range.setInFiles(true);
+    }
     const absl::StatusOr<absl::string_view> file = world_.bundle.files().Find(path.cStr());
     if (!file.ok()) return;  // only without a RAM disk: Create saw to the rest
     range.setOffset(world_.bundle.OffsetOf(*file));

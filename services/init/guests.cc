@@ -13,6 +13,7 @@
 #include "runtime/kernel/error.h"
 #include "runtime/kernel/syscall.h"
 #include "runtime/log.h"
+#include "services/fs/client/card_path.h"
 #include "services/init/guest_check.h"
 #include "services/init/layout.h"
 
@@ -106,11 +107,16 @@ absl::Status Guests::CheckNew(proto::GuestConfig::Reader config) const {
           absl::StrCat("there is a guest ", guest->name, " already, domid ", guest->domid));
     }
   }
-  const BundleFiles& files = world_.bundle.files();
-  if (auto kernel = files.Find(config.getKernel().cStr()); !kernel.ok()) return kernel.status();
+  if (absl::Status status = CheckFile(config.getKernel()); !status.ok()) return status;
   if (absl::Status status = CheckDisks(config); !status.ok()) return status;
-  if (config.getRamdisk().size() == 0) return absl::OkStatus();
-  return files.Find(config.getRamdisk().cStr()).status();
+  return config.getRamdisk().size() == 0 ? absl::OkStatus() : CheckFile(config.getRamdisk());
+}
+
+absl::Status Guests::CheckFile(capnp::Text::Reader path) const {
+  if (!fs::PathOnCard(path.cStr()).has_value())
+    return world_.bundle.files().Find(path.cStr()).status();
+  // Whether it is there is seen when it is read.
+  return loader_ == nullptr ? absl::NotFoundError("there is no fs") : absl::OkStatus();
 }
 
 // Who else has the disk; writing is for one alone.
@@ -174,7 +180,45 @@ absl::Status Guests::Create(proto::GuestConfig::Reader config, uint32_t request)
   for (const GuestDisk& disk : made.disks) {
     if (!disk.ram.empty()) zero(disk.ram);
   }
+  LoadFiles(made);
   return absl::OkStatus();
+}
+
+void Guests::LoadFiles(Guest& guest) {
+  const proto::GuestConfig::Reader config = guest.Config();
+  FileLoader::Job job;
+  for (const char* path : {config.getKernel().cStr(), config.getRamdisk().cStr()}) {
+    const std::optional<std::string> on_card = fs::PathOnCard(path);
+    if (!on_card.has_value()) continue;
+    job.paths.push_back(*on_card);
+    guest.loaded.push_back({path, {}});
+  }
+  if (job.paths.empty()) return;
+  job.most = config.getMemoryKib() * 1024;
+  job.allocate = [this, &guest](uint64_t bytes) { return AllocateFiles(guest, bytes); };
+  job.done = [this, &guest](absl::StatusOr<std::vector<FileLoader::Range>> ranges) {
+    guest.load = 0;
+    guest.files_view = runtime::Memory();
+    if (ranges.ok()) {
+      for (size_t i = 0; i < ranges->size(); ++i) guest.loaded[i].range = (*ranges)[i];
+    } else if (guest.failure.empty()) {
+      guest.failure = std::string(ranges.status().message());
+    }
+    Wake();
+  };
+  guest.load = loader_->Add(std::move(job));
+}
+
+// By blocks, so that its VMM maps it without many tables.
+absl::StatusOr<absl::Span<uint8_t>> Guests::AllocateFiles(Guest& guest, uint64_t bytes) {
+  constexpr uint64_t kBlockBytes = uint64_t{FreePages::kBlockPages} * 4096;
+  absl::Status status = Take(world_.ram.Allocate(bytes / 4096, 0, Named("files of guest ", guest),
+                                                 bytes < kBlockBytes ? 4096 : kBlockBytes),
+                             guest.files);
+  if (status.ok()) status = Take(guest.files.Map(), guest.files_view);
+  if (!status.ok()) return status;
+  guest.vmm->set_quota_pages(guest.vmm->quota_pages() + bytes / 4096 / kRamPagesPerQuotaPage + 4);
+  return absl::Span<uint8_t>(guest.files_view.data(), guest.files_view.size());
 }
 
 // The small pieces first: they take what is left of broken ranges, so that RAM gets large ones.
@@ -260,6 +304,7 @@ std::vector<Grant> Guests::GrantsOf(const Guest& guest) const {
     grants.push_back({absl::StrCat("ram.", i), guest.ram[i].cap(), kAll});
   }
   if (!guest.disks.empty()) AddDiskGrants(guest, *supervisor_.Find("blkback"), grants);
+  if (guest.files) grants.push_back({"files", guest.files.cap(), rights::kRead});
   return grants;
 }
 
@@ -337,6 +382,8 @@ void Guests::Kill(Guest& guest, const std::string& why) {
   guest.failure = why;
   zeroer_.Cancel(&guest.ram);
   for (const GuestDisk& disk : guest.disks) zeroer_.Cancel(&disk.ram);
+  if (guest.load != 0) loader_->Cancel(std::exchange(guest.load, 0));
+  guest.files_view = runtime::Memory();
   guest.channel.reset();
   guest.vmm->Destroy();
   guest.domain.Reset();
@@ -370,7 +417,8 @@ void Guests::Wake() {
 
 void Guests::Step() {
   for (const auto& guest : guests_) {
-    if (guest->phase != Guest::Phase::kZeroing || guest->zeroing != 0) continue;
+    if (guest->phase != Guest::Phase::kZeroing) continue;
+    if ((guest->zeroing != 0 || guest->load != 0) && guest->failure.empty()) continue;
     if (guest->failure.empty()) {
       guest->phase = Guest::Phase::kStarting;
       const absl::Status status = LaunchVmm(*guest);
@@ -390,6 +438,7 @@ void Guests::Step() {
     gone->console_ring.Reset();
     gone->xenstore_ring.Reset();
     gone->magic.Reset();
+    gone->files.Reset();
     gone->console = Link();
     gone->xenstore = Link();
     gone->control = Link();

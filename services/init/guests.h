@@ -38,6 +38,8 @@ class Guests {
   };
 
   Guests(World& world, Supervisor& supervisor, Zeroer& zeroer, proto::Manifest::Reader manifest);
+  // Reads what is on the disk.
+  void SetLoader(FileLoader* loader) { loader_ = loader; }
   void SetListener(Listener listener) { listener_ = std::move(listener); }
 
   // An error says at once why not; else `created` or `failed` comes with `request`.
@@ -78,7 +80,11 @@ class Guests {
   Guest* FindByVmm(const Service& vmm);
   absl::Status CheckNew(proto::GuestConfig::Reader config) const;
   absl::Status CheckDisks(proto::GuestConfig::Reader config) const;
+  absl::Status CheckFile(capnp::Text::Reader path) const;
   absl::Status Allocate(Guest& guest);
+  // Begins to read those of its files that are on the disk.
+  void LoadFiles(Guest& guest);
+  absl::StatusOr<absl::Span<uint8_t>> AllocateFiles(Guest& guest, uint64_t bytes);
   absl::Status LaunchVmm(Guest& guest);
   absl::Status MakeOffers(Guest& guest);
   std::vector<Grant> GrantsOf(const Guest& guest) const;
@@ -101,6 +107,7 @@ class Guests {
   Supervisor& supervisor_;
   Zeroer& zeroer_;
   const proto::Manifest::Reader manifest_;
+  FileLoader* loader_ = nullptr;
   Listener listener_;
   std::vector<std::unique_ptr<Guest>> guests_;
   DomidAllocator domids_;

@@ -15,6 +15,7 @@
 #include "runtime/kernel/syscall.h"
 #include "runtime/log.h"
 #include "runtime/service.h"
+#include "services/init/file_loader.h"
 #include "services/init/guests.h"
 #include "services/init/halt.h"
 #include "services/init/host.h"
@@ -33,6 +34,7 @@ constexpr uint64_t kLogPages = 4;
 // Bits of init's notification; the supervisor has those from 8 on.
 constexpr unsigned kZeroerBit = 0;
 constexpr unsigned kToolstackBit = 1;
+constexpr unsigned kFilesBit = 2;
 
 // For Halt alone, which must work with a corrupt manifest, too.
 struct Uart {
@@ -135,6 +137,10 @@ void SignalLog(const runtime::Memory& view, const Grant& signal) {
   OrHalt(zeroer.Start());
   OrHalt(all.Start());
   OrHalt(toolstack.Open());
+  static FileLoader loader(*loop, OrHalt(all.OpenOwnEnd("files")), kFilesBit);
+  OrHalt(loop->AddSourceAt(kFilesBit, [] { loader.OnWake(); }));
+  loader.OnWake();
+  guests.SetLoader(&loader);
   SignalLog(log_view, all.LogSignal());
   OrHalt(loop->Run());
   Halt("its event loop ended");

@@ -97,6 +97,7 @@ class Service final : private OfferBook::Port {
   void set_cpu(uint8_t cpu) { cpu_ = cpu; }
   void set_repair() { repair_ = true; }
   void set_quota_pages(uint64_t pages) { quota_pages_ = pages; }
+  uint64_t quota_pages() const { return quota_pages_; }
   // Notification that the service waits on.
   CapIndex events() const { return events_.cap(); }
   const Ram& log() const { return log_; }

@@ -2,8 +2,8 @@
 //
 // The VMM of one guest. Capabilities: `guest`, `magic`, `frames`, `bundle`, `gicv`, `events`,
 // `pv.console.peer`, `pv.xenstore.peer`; channels `init`, `vmm`, `console`, `xenstore`, and with
-// blkback `disk.K` for each disk. Init sends `start`; from then on the guest's life is decided
-// here: boots, reboots and crashes need nobody else.
+// blkback `disk.K` for each disk; `files` if what it boots comes from the disk. Init sends `start`;
+// from then on the guest's life is decided here: boots, reboots and crashes need nobody else.
 #include <algorithm>
 #include <cstdio>
 #include <cstdlib>
@@ -326,8 +326,11 @@ absl::Status Main::StartGuest(proto::Start::Reader start) {
   std::copy(config.getUuid().begin(), config.getUuid().end(), setup.uuid);
   for (const uint32_t cap : start.getRam()) setup.ram.push_back(cap);
   for (const uint8_t cpu : start.getPlacement()) setup.placement.push_back(cpu);
-  setup.kernel = {start.getKernel().getOffset(), start.getKernel().getBytes()};
-  setup.ramdisk = {start.getRamdisk().getOffset(), start.getRamdisk().getBytes()};
+  const auto file = [](proto::FileRange::Reader range) {
+    return GuestFile{range.getOffset(), range.getBytes(), range.getInFiles()};
+  };
+  setup.kernel = file(start.getKernel());
+  setup.ramdisk = file(start.getRamdisk());
   setup.command_line = config.getCommandLine();
   const auto seed = start.getSeed();
   for (size_t i = 0; i < 128; ++i)

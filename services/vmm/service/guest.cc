@@ -24,6 +24,7 @@ constexpr uint64_t kStateWindow = uint64_t{0x8} << 32;
 constexpr uint64_t kMagicWindow = kStateWindow + 0x100000;
 constexpr uint64_t kFramesWindow = kStateWindow + 0x200000;
 constexpr uint64_t kBundleWindow = uint64_t{0x10} << 32;
+constexpr uint64_t kFilesWindow = uint64_t{0x18} << 32;
 constexpr uint64_t kRamWindow = uint64_t{0x20} << 32;
 
 constexpr uint64_t kPage = uint64_t{1} << xen::kPageShift;
@@ -101,6 +102,15 @@ absl::Status Guest::MapMemory() {
         !s.ok())
       return s;
   }
+  if (const CapIndex files = runtime::FindCapability("files"); files != kNullCap) {
+    const auto info = sys::MemoryInfo(files);
+    if (absl::Status s = Check(info.status, "files"); !s.ok()) return s;
+    if (absl::Status s =
+            Check(sys::DomainMap(kSelfDomainCap, files, 0, kFilesWindow, info.pages, rights::kRead),
+                  "map the files");
+        !s.ok())
+      return s;
+  }
   auto* ram = reinterpret_cast<std::byte*>(kRamWindow);
   auto* frames = reinterpret_cast<std::byte*>(kFramesWindow);
   const uint64_t bank0 = std::min(memory_bytes_, kBank0Limit);
@@ -162,9 +172,9 @@ absl::Status Guest::SetUp(GuestSetup setup) {
 }
 
 absl::Status Guest::Boot() {
-  const auto* bundle = reinterpret_cast<const uint8_t*>(kBundleWindow);
-  const auto file = [bundle](const GuestFile& f) {
-    return std::span<const uint8_t>(bundle + f.offset, f.bytes);
+  const auto file = [](const GuestFile& f) {
+    const auto* base = reinterpret_cast<const uint8_t*>(f.in_files ? kFilesWindow : kBundleWindow);
+    return std::span<const uint8_t>(base + f.offset, f.bytes);
   };
   const auto entry =
       LoadGuest(*memory_, setup_.vcpus,

@@ -25,8 +25,9 @@
 namespace pyrene::vmm {
 
 struct GuestFile {
-  uint64_t offset = 0;  // in the Memory `bundle`
+  uint64_t offset = 0;
   uint64_t bytes = 0;
+  bool in_files = false;  // the Memory `files`, else `bundle`
 };
 
 struct GuestSetup {

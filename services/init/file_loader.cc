@@ -1,0 +1,175 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "services/init/file_loader.h"
+
+#include <algorithm>
+#include <utility>
+
+#include "absl/strings/str_cat.h"
+#include "runtime/clock.h"
+#include "services/fs/client/card_path.h"
+
+namespace pyrene::init {
+namespace {
+
+constexpr unsigned kBatch = 4;
+constexpr uint64_t kPage = 4096;
+
+std::string OnCard(const std::string& path) { return absl::StrCat("/", fs::kCardFolder, path); }
+
+absl::Status ToStatus(proto::Failure::Reader failure) {
+  const std::string reason = absl::StrCat(std::string(failure.getReason().cStr()).substr(0, 250));
+  const std::string text = !reason.empty() && reason[0] == '/' ? OnCard(reason) : reason;
+  switch (failure.getCode()) {
+    case proto::FailureCode::NOT_FOUND:
+      return absl::NotFoundError(text);
+    case proto::FailureCode::NO_MEMORY:
+      return absl::ResourceExhaustedError(text);
+    case proto::FailureCode::INVALID:
+      return absl::InvalidArgumentError(text);
+    default:
+      return absl::InternalError(text);
+  }
+}
+
+}  // namespace
+
+FileLoader::FileLoader(runtime::EventLoop& loop, proto::Channel channel, unsigned bit)
+    : loop_(loop), channel_(std::move(channel)), bit_(bit) {}
+
+uint64_t FileLoader::Add(Job job) {
+  Work work{next_job_++, std::move(job), {}, {}};
+  work.files.resize(work.job.paths.size());
+  work_.push_back(std::move(work));
+  if (work_.size() == 1) ArmTimer();
+  // The caller goes on first.
+  loop_.notification().Signal(uint64_t{1} << bit_);
+  return work_.back().id;
+}
+
+void FileLoader::Cancel(uint64_t id) {
+  std::erase_if(work_, [id](const Work& work) { return work.id == id; });
+}
+
+void FileLoader::ArmTimer() {
+  loop_.CancelTimer(timer_);
+  timer_ = 0;
+  if (work_.empty()) return;
+  timer_ = loop_.AddTimer(runtime::MonotonicNow() + kAnswersWithin, [this] {
+    timer_ = 0;
+    if (!work_.empty()) End(absl::DeadlineExceededError("fs does not answer"));
+  });
+}
+
+void FileLoader::OnWake() {
+  if (channel_.Update() != proto::Channel::State::kUp) return;
+  if (channel_.epoch() != epoch_) {
+    epoch_ = channel_.epoch();
+    asked_ = 0;
+  }
+  const bool more = channel_.Receive<proto::FsReply>(
+      kBatch, [this](proto::FsReply::Reader reply) { return Handle(reply); });
+  Ask();
+  channel_.Flush();
+  if (more) loop_.notification().Signal(uint64_t{1} << bit_);
+}
+
+// An answer that is awaited by nobody any more is waited for all the same: the pool is in use.
+void FileLoader::Ask() {
+  if (asked_ != 0 || work_.empty() || channel_.state() != proto::Channel::State::kUp) return;
+  const Work& work = work_.front();
+  auto request = builder_.Start<proto::FsRequest>();
+  request.setId(next_id_);
+  const std::string& path = work.job.paths[work.file];
+  if (!work.sized) {
+    request.setStat(path.c_str());
+  } else {
+    auto read = request.initRead();
+    read.setPath(path.c_str());
+    read.setOffset(work.done);
+    read.setBytes(static_cast<uint32_t>(
+        std::min<uint64_t>(channel_.pool().bytes(), work.files[work.file].bytes - work.done)));
+  }
+  if (!channel_.Send(builder_).ok()) return;  // asked again when there is room
+  asked_ = next_id_;
+  asked_for_ = work.id;
+  if (++next_id_ == 0) next_id_ = 1;
+}
+
+absl::Status FileLoader::Handle(proto::FsReply::Reader reply) {
+  if (reply.getId() == 0 || reply.getId() != asked_)
+    return absl::InvalidArgumentError("an answer to no request");
+  asked_ = 0;
+  if (work_.empty() || work_.front().id != asked_for_) return absl::OkStatus();
+  ArmTimer();
+  Work& work = work_.front();
+  absl::Status status = reply.isFailed() ? ToStatus(reply.getFailed())
+                        : work.sized     ? TakeData(work, reply)
+                                         : TakeSize(work, reply);
+  if (!status.ok() || (work.sized && work.file == work.files.size())) End(std::move(status));
+  return absl::OkStatus();
+}
+
+absl::Status FileLoader::TakeSize(Work& work, proto::FsReply::Reader reply) {
+  if (!reply.isEntry()) return absl::InternalError("fs gave an answer of another kind");
+  const std::string path = OnCard(work.job.paths[work.file]);
+  if (reply.getEntry().getIsDirectory())
+    return absl::InvalidArgumentError(absl::StrCat(path, " is a directory"));
+  const uint64_t bytes = reply.getEntry().getBytes();
+  if (bytes == 0) return absl::InvalidArgumentError(absl::StrCat(path, " is empty"));
+  if (bytes > work.job.most)
+    return absl::InvalidArgumentError(absl::StrCat(path, " is larger than the guest's memory"));
+  work.files[work.file].bytes = bytes;
+  if (++work.file < work.files.size()) return absl::OkStatus();
+  work.file = 0;
+  return Allocate(work);
+}
+
+absl::Status FileLoader::Allocate(Work& work) {
+  uint64_t end = 0;
+  for (Range& range : work.files) {
+    range.offset = end;
+    end += (range.bytes + kPage - 1) / kPage * kPage;
+    if (end > work.job.most + kPage * work.files.size())
+      return absl::InvalidArgumentError("the files are larger than the guest's memory");
+  }
+  absl::StatusOr<absl::Span<uint8_t>> memory = work.job.allocate(end);
+  if (!memory.ok()) return memory.status();
+  work.memory = *memory;
+  work.sized = true;
+  return absl::OkStatus();
+}
+
+absl::Status FileLoader::TakeData(Work& work, proto::FsReply::Reader reply) {
+  if (!reply.isData()) return absl::InternalError("fs gave an answer of another kind");
+  const proto::FsData::Reader data = reply.getData();
+  const Range& range = work.files[work.file];
+  const uint32_t bytes = data.getBytes();
+  if (work.done == 0) work.version = data.getVersion();
+  if (bytes == 0 || bytes > range.bytes - work.done || data.getFileBytes() != range.bytes ||
+      data.getVersion() != work.version) {
+    return absl::AbortedError(
+        absl::StrCat(OnCard(work.job.paths[work.file]), " was changed while it was read"));
+  }
+  absl::Status status =
+      channel_.pool().Read({0, bytes}, work.memory.data() + range.offset + work.done, bytes);
+  if (!status.ok()) return status;
+  work.done += bytes;
+  if (work.done < range.bytes) return status;
+  work.done = 0;
+  ++work.file;
+  return status;
+}
+
+void FileLoader::End(absl::Status status) {
+  const Work ended = std::move(work_.front());
+  work_.pop_front();
+  ArmTimer();
+  if (status.ok()) {
+    ended.job.done(ended.files);
+  } else {
+    ended.job.done(std::move(status));
+  }
+  loop_.notification().Signal(uint64_t{1} << bit_);
+}
+
+}  // namespace pyrene::init

@@ -1,0 +1,173 @@
+// SPDX-License-Identifier: Apache-2.0
+//
+// Init's reading of files, against fs's own server over a file system of mke2fs's.
+#include <memory>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "gmock/gmock.h"
+#include "gtest/gtest.h"
+#include "proto/connect.h"
+#include "runtime/host/objects.h"
+#include "services/fs/fs_server.h"
+#include "services/init/file_loader.h"
+#include "tests/unit/fs_image.h"
+
+namespace pyrene::init {
+namespace {
+
+using testing::HasSubstr;
+
+constexpr uint64_t kSchema = proto::SchemaId<proto::FsRequest>();
+constexpr uint32_t kRingBytes = 4096;
+constexpr uint32_t kPoolBytes = 32768;
+
+class FileLoaderTest : public testing::Test {
+ protected:
+  FileLoaderTest() {
+    tree_.Write("guests/vmlinuz", kernel_);
+    tree_.Write("initrd", initrd_);
+    tree_.Write("empty", "");
+    image_ = std::make_unique<fs::Image>("-t ext4", tree_);
+    EXPECT_TRUE(proto::FormatChannel(page_.data(), page_.size(), kSchema, kRingBytes).ok());
+    proto::StartEpoch(page_.data(), epoch_);
+    volume_ = *fs::Volume::Mount(*image_, 0, image_->sectors(), "vda2");
+    OpenServer();
+    loader_ = std::make_unique<FileLoader>(*loop_, Open(proto::Side::kClient), 0);
+    EXPECT_TRUE(loop_->AddSourceAt(0, [this] { loader_->OnWake(); }).ok());
+    loader_->OnWake();
+  }
+
+  proto::Channel Open(proto::Side side) {
+    return proto::Channel(
+        "files", *runtime::Memory::Map(handle_.get(), runtime::Access::kReadWrite),
+        runtime::Notification::Adopt(loop_->notification().SignalHandle(1)->Release()), side,
+        kSchema);
+  }
+  void OpenServer() {
+    server_ = std::make_unique<fs::FsServer>(
+        Open(proto::Side::kServer),
+        [this]() -> absl::StatusOr<fs::Volume*> { return volume_.get(); });
+  }
+  void RestartServer() {
+    server_.reset();
+    proto::StartEpoch(page_.data(), ++epoch_);
+    OpenServer();
+  }
+  // Answers one request at most.
+  void Turn() {
+    loader_->OnWake();
+    server_->Serve();
+    loader_->OnWake();
+  }
+
+  uint64_t Add(std::vector<std::string> paths, uint64_t most = 8 << 20) {
+    FileLoader::Job job;
+    job.paths = std::move(paths);
+    job.most = most;
+    job.allocate = [this](uint64_t bytes) -> absl::StatusOr<absl::Span<uint8_t>> {
+      if (bytes > limit_) return absl::ResourceExhaustedError("no memory");
+      memory_.assign(bytes, 0xee);
+      return absl::MakeSpan(memory_);
+    };
+    job.done = [this](auto result) { result_ = std::move(result); };
+    return loader_->Add(std::move(job));
+  }
+  std::string Text(const FileLoader::Range& range) {
+    return {memory_.begin() + static_cast<ptrdiff_t>(range.offset),
+            memory_.begin() + static_cast<ptrdiff_t>(range.offset + range.bytes)};
+  }
+  std::string Error(std::vector<std::string> paths, uint64_t most = 8 << 20) {
+    result_.reset();
+    Add(std::move(paths), most);
+    for (int i = 0; i < 1000 && !result_.has_value(); ++i) Turn();
+    EXPECT_TRUE(result_.has_value() && !result_->ok());
+    return std::string(result_->status().message());
+  }
+
+  const std::string kernel_ = fs::RandomBytes(1'234'567, 3);
+  const std::string initrd_ = fs::RandomBytes(100, 4);
+  fs::Folder tree_;
+  std::unique_ptr<fs::Image> image_;
+  std::unique_ptr<runtime::EventLoop> loop_ = std::move(*runtime::EventLoop::Create());
+  runtime::OwnedHandle handle_{*runtime::host::CreateObject(
+      runtime::host::Kind::kMemory, proto::ChannelPage::kBytes + 2 * kRingBytes + kPoolBytes)};
+  runtime::Memory page_ = *runtime::Memory::Map(handle_.get(), runtime::Access::kReadWrite);
+  uint32_t epoch_ = 1;
+  std::unique_ptr<fs::Volume> volume_;
+  std::unique_ptr<fs::FsServer> server_;
+  std::unique_ptr<FileLoader> loader_;
+  std::vector<uint8_t> memory_;
+  uint64_t limit_ = 8 << 20;
+  std::optional<absl::StatusOr<std::vector<FileLoader::Range>>> result_;
+};
+
+TEST_F(FileLoaderTest, FilesAreReadOnPagesOfTheirOwn) {
+  Add({"/guests/vmlinuz", "/initrd"});
+  for (int i = 0; i < 1000 && !result_.has_value(); ++i) Turn();
+  ASSERT_TRUE(result_.has_value() && result_->ok()) << result_->status();
+  ASSERT_EQ((*result_)->size(), 2u);
+  EXPECT_EQ(Text((**result_)[0]), kernel_);
+  EXPECT_EQ(Text((**result_)[1]), initrd_);
+  EXPECT_EQ((**result_)[1].offset % 4096, 0u);
+  EXPECT_EQ(memory_.size() % 4096, 0u);
+}
+
+TEST_F(FileLoaderTest, FsIsRestartedAllTheTime) {
+  Add({"/guests/vmlinuz", "/initrd"});
+  unsigned restarts = 0;
+  for (int i = 0; i < 5000 && !result_.has_value(); ++i) {
+    Turn();
+    if (i % 7 != 3) continue;
+    // With a request that nobody answers any more.
+    loader_->OnWake();
+    RestartServer();
+    ++restarts;
+  }
+  ASSERT_TRUE(result_.has_value() && result_->ok());
+  EXPECT_EQ(Text((**result_)[0]), kernel_);
+  EXPECT_GT(restarts, 5u);
+}
+
+TEST_F(FileLoaderTest, JobsInTheirOrderAndWithoutTheCancelled) {
+  const uint64_t first = Add({"/guests/vmlinuz"});
+  Turn();
+  Turn();
+  result_.reset();
+  Add({"/initrd"});
+  loader_->Cancel(first);
+  for (int i = 0; i < 1000 && !result_.has_value(); ++i) Turn();
+  ASSERT_TRUE(result_.has_value() && result_->ok());
+  ASSERT_EQ((*result_)->size(), 1u);
+  EXPECT_EQ(Text((**result_)[0]), initrd_);
+}
+
+TEST_F(FileLoaderTest, ErrorsNameTheFileAsTheUserDoes) {
+  EXPECT_EQ(Error({"/nothing"}), "/sd/nothing: No such file or directory");
+  EXPECT_EQ(Error({"/guests"}), "/sd/guests is a directory");
+  EXPECT_EQ(Error({"/empty"}), "/sd/empty is empty");
+  EXPECT_EQ(Error({"/guests/vmlinuz"}, 1'000'000),
+            "/sd/guests/vmlinuz is larger than the guest's memory");
+  limit_ = 1000;
+  EXPECT_EQ(Error({"/guests/vmlinuz"}), "no memory");
+  image_->failure = absl::InternalError("sector 9 can not be read");
+  limit_ = 8 << 20;
+  EXPECT_THAT(Error({"/guests/vmlinuz"}), HasSubstr("/sd/guests/vmlinuz: sector 9 can not"));
+}
+
+// What fs says is bounded by what was asked for.
+TEST_F(FileLoaderTest, AFileThatIsChangedMeanwhileIsRefused) {
+  Add({"/guests/vmlinuz"});
+  for (int i = 0; i < 8; ++i) Turn();
+  EXPECT_FALSE(result_.has_value());
+  tree_.Write("guests/vmlinuz", kernel_ + "more");
+  image_ = std::make_unique<fs::Image>("-t ext4", tree_);
+  volume_ = *fs::Volume::Mount(*image_, 0, image_->sectors(), "vda2");
+  for (int i = 0; i < 1000 && !result_.has_value(); ++i) Turn();
+  ASSERT_TRUE(result_.has_value());
+  EXPECT_EQ(result_->status().message(), "/sd/guests/vmlinuz was changed while it was read");
+}
+
+}  // namespace
+}  // namespace pyrene::init
