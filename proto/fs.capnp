@@ -18,6 +18,7 @@ struct FsRequest {
     list @2 :FsList;         # `entries`
     read @3 :FsRead;         # `data`
     usage @4 :Void;          # `usage`
+    map @5 :FsMapRequest;    # `map`
   }
 }
 
@@ -33,6 +34,11 @@ struct FsRead {
   place @3 :UInt32;          # bytes from the begin of the channel's pool: where they go; the client leaves them alone until the answer
 }
 
+struct FsMapRequest {
+  path @0 :Text;             # of a regular file
+  first @1 :UInt32;          # so many extents are left out
+}
+
 # fs to client.
 struct FsReply {
   id @0 :UInt32;             # of the request
@@ -42,6 +48,7 @@ struct FsReply {
     entries @3 :FsEntries;
     data @4 :FsData;
     usage @5 :FsUsage;
+    map @6 :FsMap;
   }
 }
 
@@ -61,4 +68,19 @@ struct FsUsage {
   totalKib @1 :UInt64;       # KiB, without what the file system needs for itself
   freeKib @2 :UInt64;        # KiB
   availableKib @3 :UInt64;   # KiB, without what is reserved for root
+}
+
+# Where a file's bytes are on the disk, for who reads and writes it past fs: a file used as a disk. Only files that are written in full have
+# one: neither holes nor parts that were only allocated, so that writing changes no metadata. The map holds as long as nobody changes the
+# file by a file system.
+struct FsMap {
+  file @0 :UInt32;           # no other file of this disk has this number: who uses a file as a disk knows by it that it is in use
+  fileBytes @1 :UInt64;
+  extents @2 :List(FsExtent);  # up to 64, in the file's order, one behind the other; the last covers the file's last sector
+  next @3 :UInt32;           # `first` of what follows; 0: that was all
+}
+
+struct FsExtent {
+  sector @0 :UInt64;         # of 512 bytes, of the disk
+  sectors @1 :UInt64;
 }

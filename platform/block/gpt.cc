@@ -127,11 +127,11 @@ class GptReader {
 absl::Status ReadGpt(const ReadSectors& read, uint64_t sectors, uint32_t sector_bytes,
                      PartitionTable& table) {
   GptReader reader(read, sectors, sector_bytes);
-  const absl::Status first = reader.Read(1, table);
+  absl::Status first = reader.Read(1, table);
   if (!first.ok()) {
     if (!absl::IsDataLoss(first)) return first;
     table.problems.clear();
-    const absl::Status second = reader.Read(reader.last_block(), table);
+    absl::Status second = reader.Read(reader.last_block(), table);
     if (absl::IsDataLoss(second)) {
       return absl::DataLossError(absl::StrCat(
           "both copies of the GPT are damaged: ", first.message(), "; ", second.message()));

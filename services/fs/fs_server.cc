@@ -11,6 +11,7 @@ namespace pyrene::fs {
 namespace {
 
 constexpr size_t kEntriesPerMessage = 16;
+constexpr size_t kExtentsPerMessage = 64;
 constexpr size_t kMaxPath = 1023;
 constexpr size_t kMaxReason = 300;
 constexpr uint32_t kMaxReadBytes = 1 << 20;
@@ -89,6 +90,9 @@ absl::Status FsServer::Handle(proto::FsRequest::Reader request) {
     case proto::FsRequest::READ:
       status = Read(request.getRead(), reply);
       break;
+    case proto::FsRequest::MAP:
+      status = Map(request.getMap(), reply);
+      break;
     case proto::FsRequest::USAGE:
       status = DescribeUsage(reply);
       break;
@@ -160,6 +164,28 @@ absl::Status FsServer::Read(proto::FsRead::Reader request, proto::FsReply::Build
   data.setBytes(done);
   data.setFileBytes(part.file_bytes);
   data.setVersion(part.version);
+  return absl::OkStatus();
+}
+
+absl::Status FsServer::Map(proto::FsMapRequest::Reader request, proto::FsReply::Builder reply) {
+  const absl::StatusOr<std::string> path = PathOf(request.getPath());
+  if (!path.ok()) return path.status();
+  const absl::StatusOr<Volume*> volume = volume_();
+  if (!volume.ok()) return volume.status();
+  const absl::StatusOr<FileMap> map = (*volume)->Map(*path);
+  if (!map.ok()) return map.status();
+  const size_t first = std::min<size_t>(request.getFirst(), map->extents.size());
+  const size_t count = std::min(map->extents.size() - first, kExtentsPerMessage);
+  auto to = reply.initMap();
+  to.setFile(map->file);
+  to.setFileBytes(map->bytes);
+  auto list = to.initExtents(static_cast<unsigned>(count));
+  for (unsigned i = 0; i < count; ++i) {
+    list[i].setSector(map->extents[first + i].sector);
+    list[i].setSectors(map->extents[first + i].sectors);
+  }
+  const size_t next = first + count;
+  to.setNext(next < map->extents.size() ? static_cast<uint32_t>(next) : 0);
   return absl::OkStatus();
 }
 

@@ -31,6 +31,7 @@ class FsServer {
   absl::Status Stat(const std::string& path, proto::FsReply::Builder reply);
   absl::Status List(proto::FsList::Reader request, proto::FsReply::Builder reply);
   absl::Status Read(proto::FsRead::Reader request, proto::FsReply::Builder reply);
+  absl::Status Map(proto::FsMapRequest::Reader request, proto::FsReply::Builder reply);
   absl::Status DescribeUsage(proto::FsReply::Builder reply);
 
   proto::Channel channel_;

@@ -201,7 +201,7 @@ absl::StatusOr<Listing> Volume::List(absl::string_view path, uint32_t first, siz
   return listing;
 }
 
-errcode_t Volume::Map(ext2_ino_t number, ext2_inode& inode, uint64_t block, Run& run) {
+errcode_t Volume::MapRun(ext2_ino_t number, ext2_inode& inode, uint64_t block, Run& run) {
   run = {};
   if ((inode.i_flags & EXT4_EXTENTS_FL) == 0) {
     blk64_t physical = 0;
@@ -236,14 +236,14 @@ absl::Status Volume::ReadBlocks(ext2_ino_t number, ext2_inode& inode, absl::stri
     if (block >= kMaxFileBlocks)
       return absl::DataLossError(absl::StrCat(path, ": damaged (it is too large)"));
     Run run;
-    if (const errcode_t error = Map(number, inode, block, run); error != 0)
+    if (const errcode_t error = MapRun(number, inode, block, run); error != 0)
       return Explain(error, path);
     const size_t wanted = to.size() / block_bytes;
     uint64_t blocks = std::min<uint64_t>(run.blocks, wanted);
     // Maps without extents tell of one block only.
     while (run.physical != 0 && blocks < wanted && run.blocks == 1) {
       Run next;
-      if (Map(number, inode, block + blocks, next) != 0 || next.blocks != 1 ||
+      if (MapRun(number, inode, block + blocks, next) != 0 || next.blocks != 1 ||
           next.physical != run.physical + blocks)
         break;
       ++blocks;
@@ -267,10 +267,7 @@ absl::Status Volume::ReadBlocks(ext2_ino_t number, ext2_inode& inode, absl::stri
   return absl::OkStatus();
 }
 
-absl::StatusOr<Volume::Part> Volume::Read(absl::string_view path, uint64_t offset,
-                                          absl::Span<uint8_t> to) {
-  ext2_ino_t number;
-  ext2_inode inode;
+absl::Status Volume::FindRegular(absl::string_view path, ext2_ino_t& number, ext2_inode& inode) {
   if (absl::Status status = Find(path, number, inode); !status.ok()) return status;
   if (LINUX_S_ISDIR(inode.i_mode))
     return absl::FailedPreconditionError(absl::StrCat(path, ": Is a directory"));
@@ -280,6 +277,53 @@ absl::StatusOr<Volume::Part> Volume::Read(absl::string_view path, uint64_t offse
     return absl::UnimplementedError(
         absl::StrCat(path, ": encrypted files, and files within their inode, are not supported"));
   }
+  return absl::OkStatus();
+}
+
+absl::StatusOr<FileMap> Volume::Map(absl::string_view path) {
+  ext2_ino_t number;
+  ext2_inode inode;
+  if (absl::Status status = FindRegular(path, number, inode); !status.ok()) return status;
+  FileMap map{number, EXT2_I_SIZE(&inode), {}};
+  const uint64_t block_bytes = fs_->blocksize;
+  const uint64_t block_sectors = block_bytes / kSectorBytes;
+  const uint64_t sectors = (map.bytes + kSectorBytes - 1) / kSectorBytes;
+  for (uint64_t done = 0; done < sectors;) {
+    const uint64_t block = done / block_sectors;
+    Run run;
+    if (block >= kMaxFileBlocks)
+      return absl::DataLossError(absl::StrCat(path, ": damaged (it is too large)"));
+    if (const errcode_t error = MapRun(number, inode, block, run); error != 0)
+      return Explain(error, path);
+    if (run.physical == 0) {
+      return absl::FailedPreconditionError(
+          absl::StrCat(path, ": has parts that were never written; copy it without holes"));
+    }
+    const uint64_t end = ext2fs_blocks_count(fs_->super);
+    if (run.physical >= end || run.blocks > end - run.physical)
+      return absl::DataLossError(absl::StrCat(path, ": a block beyond the file system"));
+    const Extent extent{first_ + run.physical * block_sectors,
+                        std::min(run.blocks * block_sectors, sectors - done)};
+    done += extent.sectors;
+    if (!map.extents.empty() &&
+        map.extents.back().sector + map.extents.back().sectors == extent.sector) {
+      map.extents.back().sectors += extent.sectors;
+      continue;
+    }
+    if (map.extents.size() == kMaxExtents) {
+      return absl::FailedPreconditionError(
+          absl::StrCat(path, ": is in more than ", kMaxExtents, " pieces; copy it"));
+    }
+    map.extents.push_back(extent);
+  }
+  return map;
+}
+
+absl::StatusOr<Volume::Part> Volume::Read(absl::string_view path, uint64_t offset,
+                                          absl::Span<uint8_t> to) {
+  ext2_ino_t number;
+  ext2_inode inode;
+  if (absl::Status status = FindRegular(path, number, inode); !status.ok()) return status;
   Part part{0, EXT2_I_SIZE(&inode), Version(number, inode)};
   if (offset >= part.file_bytes) return part;
   part.bytes = std::min<uint64_t>(to.size(), part.file_bytes - offset);

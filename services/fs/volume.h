@@ -37,6 +37,18 @@ struct Listing {
   uint32_t next = 0;  // `first` of what follows; 0: that was all
 };
 
+// Where a file is on the disk, in sectors of 512 bytes.
+struct Extent {
+  uint64_t sector = 0;
+  uint64_t sectors = 0;
+};
+
+struct FileMap {
+  uint32_t file = 0;  // its number
+  uint64_t bytes = 0;
+  std::vector<Extent> extents;
+};
+
 struct Usage {
   uint64_t total_kib = 0;
   uint64_t free_kib = 0;
@@ -49,6 +61,8 @@ class Volume {
   static constexpr uint64_t kMaxDescriptorBytes = 512 << 10;
   // Of metadata, in one operation.
   static constexpr unsigned kMaxReads = 16384;
+  // Of a file's map: beyond, copying the file helps.
+  static constexpr size_t kMaxExtents = 4096;
 
   // A partition, in sectors of 512 bytes. `device` is its name, for messages. NotFound: no such
   // file system; FailedPrecondition: it is to be repaired first, the message says how.
@@ -65,6 +79,8 @@ class Volume {
     uint64_t version = 0;
   };
   absl::StatusOr<Part> Read(absl::string_view path, uint64_t offset, absl::Span<uint8_t> to);
+  // FailedPrecondition: not all of it is written.
+  absl::StatusOr<FileMap> Map(absl::string_view path);
   Usage GetUsage() const;
   const std::string& device() const { return device_; }
 
@@ -76,16 +92,18 @@ class Volume {
   };
 
   Volume(BlockSource& source, uint64_t first, uint64_t sectors, std::string device)
-      : io_(source, first, sectors), device_(std::move(device)) {}
+      : io_(source, first, sectors), first_(first), device_(std::move(device)) {}
   absl::Status CheckSuperblock(uint64_t sectors);
   // What libext2fs's `error` about `path` means.
   absl::Status Explain(errcode_t error, absl::string_view path) const;
   absl::Status Find(absl::string_view path, ext2_ino_t& number, ext2_inode& inode);
-  errcode_t Map(ext2_ino_t number, ext2_inode& inode, uint64_t block, Run& run);
+  absl::Status FindRegular(absl::string_view path, ext2_ino_t& number, ext2_inode& inode);
+  errcode_t MapRun(ext2_ino_t number, ext2_inode& inode, uint64_t block, Run& run);
   absl::Status ReadBlocks(ext2_ino_t number, ext2_inode& inode, absl::string_view path,
                           uint64_t offset, absl::Span<uint8_t> to);
 
   Ext2Io io_;
+  const uint64_t first_;  // sector of the partition
   const std::string device_;
   ext2_filsys fs_ = nullptr;
   std::vector<uint8_t> block_;  // for what is not whole blocks

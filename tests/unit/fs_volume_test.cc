@@ -126,6 +126,29 @@ TEST_P(VolumeTest, ErrorsNameTheFile) {
   EXPECT_TRUE(absl::IsUnavailable(read("/many/file-1")));
 }
 
+TEST_P(VolumeTest, MapsSayWhereFilesAre) {
+  Image image(GetParam(), tree_);
+  // As a partition that begins behind others.
+  constexpr uint64_t kFirst = 2048;
+  image.bytes.insert(image.bytes.begin(), kFirst * kSectorBytes, 0x55);
+  const auto volume = Volume::Mount(image, kFirst, image.sectors() - kFirst, "vda2");
+  ASSERT_TRUE(volume.ok()) << volume.status();
+  const auto map = (*volume)->Map("/guests/vmlinuz");
+  ASSERT_TRUE(map.ok()) << map.status();
+  EXPECT_EQ(map->bytes, kernel_.size());
+  EXPECT_NE(map->file, (*volume)->Map("/guest.cfg")->file);
+  std::string text;
+  for (const Extent& extent : map->extents) {
+    text.append(reinterpret_cast<const char*>(image.bytes.data()) + extent.sector * kSectorBytes,
+                extent.sectors * kSectorBytes);
+  }
+  ASSERT_EQ(text.size(), (kernel_.size() + kSectorBytes - 1) / kSectorBytes * kSectorBytes);
+  EXPECT_EQ(text.substr(0, kernel_.size()), kernel_);
+  EXPECT_TRUE((*volume)->Map("/guests/empty")->extents.empty());
+  EXPECT_THAT((*volume)->Map("/sparse").status().message(), HasSubstr("/sparse: has parts that"));
+  EXPECT_THAT((*volume)->Map("/guests").status().message(), HasSubstr("Is a directory"));
+}
+
 TEST_P(VolumeTest, UsageIsTheFileSystems) {
   Image image(GetParam(), tree_);
   const auto volume = Mount(image);
@@ -158,6 +181,7 @@ TEST_F(OddVolumeTest, WhatWasAllocatedButNotWrittenIsZero) {
   const auto volume = Mount(image);
   ASSERT_NE(volume, nullptr);
   EXPECT_EQ(ReadAll(*volume, "/reserved"), std::string(40960, '\0'));
+  EXPECT_TRUE(absl::IsFailedPrecondition(volume->Map("/reserved").status()));
 }
 
 TEST_F(OddVolumeTest, NoFileSystemOrAnotherSize) {
@@ -241,6 +265,7 @@ TEST_F(OddVolumeTest, HostileBytes) {
       }
       for (const char* path : {"/", "/many", "/guests"})
         static_cast<void>(volume.List(path, 3, 16));
+      for (const char* path : {"/guests/vmlinuz", "/sparse"}) static_cast<void>(volume.Map(path));
       static_cast<void>(volume.GetUsage());
     };
     {

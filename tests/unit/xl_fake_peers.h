@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// xl's peers as tests play them: console, init, xenstore and fs at the other ends of xl's channels,
+// xl's peers as tests play them: console, init and xenstore at the other ends of xl's channels,
 // on the same event loop and thread. They answer like the real ones what the tests ask for, can be
 // deaf, and can be restarted.
 #pragma once
@@ -15,11 +15,9 @@
 
 #include "absl/strings/match.h"
 #include "absl/strings/str_cat.h"
-#include "gtest/gtest.h"
 #include "proto/channel.h"
 #include "proto/connect.h"
 #include "proto/console.capnp.h"
-#include "proto/fs.capnp.h"
 #include "proto/toolstack.capnp.h"
 #include "proto/xenstore.capnp.h"
 #include "runtime/event_loop.h"
@@ -240,93 +238,6 @@ class FakeConsole : public FakePeer<proto::ConsoleRequest, proto::ConsoleEvent> 
   uint32_t input_id_ = 0;
   size_t mark_ = 0;
   std::deque<std::pair<std::string, Action>> steps_;
-};
-
-// The disk's files, by path; a directory's path ends with "/".
-class FakeFs : public FakePeer<proto::FsRequest, proto::FsReply> {
- public:
-  FakeFs(runtime::EventLoop& loop, unsigned client_bit, unsigned server_bit)
-      : FakePeer(loop, client_bit, server_bit, 4) {}
-
-  std::map<std::string, std::string> files;
-  std::string failure;            // of all requests
-  std::function<void()> on_read;  // before the answer
-
- protected:
-  void Handle(proto::FsRequest::Reader request) override {
-    const uint32_t id = request.getId();
-    if (!failure.empty()) return Fail(id, proto::FailureCode::FAILED, failure);
-    switch (request.which()) {
-      case proto::FsRequest::STAT: {
-        const std::string path = request.getStat().cStr();
-        if (files.count(path) == 0) return Fail(id, proto::FailureCode::NOT_FOUND, Missing(path));
-        return Send([this, id, path](auto reply) {
-          reply.setId(id);
-          reply.initEntry().setName("x");
-          reply.getEntry().setBytes(files[path].size());
-        });
-      }
-      case proto::FsRequest::LIST:
-        return List(id, request.getList().getPath().cStr(), request.getList().getFirst());
-      case proto::FsRequest::READ:
-        return Read(id, request.getRead());
-      case proto::FsRequest::USAGE:
-        return Send([id](auto reply) {
-          reply.setId(id);
-          auto usage = reply.initUsage();
-          usage.setDevice("vda2");
-          usage.setTotalKib(1000);
-          usage.setFreeKib(700);
-          usage.setAvailableKib(650);
-        });
-    }
-  }
-
- private:
-  static std::string Missing(const std::string& path) {
-    return absl::StrCat(path, ": No such file or directory");
-  }
-  void Fail(uint32_t id, proto::FailureCode code, const std::string& reason) {
-    Send([id, code, reason](auto reply) {
-      reply.setId(id);
-      reply.initFailed().setCode(code);
-      reply.getFailed().setReason(reason.c_str());
-    });
-  }
-  // One entry in each message.
-  void List(uint32_t id, const std::string& path, uint32_t first) {
-    if (files.count(path) != 0)
-      return Fail(id, proto::FailureCode::INVALID, absl::StrCat(path, ": Not a directory"));
-    const std::string prefix = path == "/" ? path : absl::StrCat(path, "/");
-    std::vector<std::pair<std::string, size_t>> names;
-    for (const auto& [name, text] : files) {
-      if (absl::StartsWith(name, prefix))
-        names.emplace_back(name.substr(prefix.size()), text.size());
-    }
-    if (names.empty()) return Fail(id, proto::FailureCode::NOT_FOUND, Missing(path));
-    Send([id, first, names](auto reply) {
-      reply.setId(id);
-      auto entries = reply.initEntries();
-      auto list = entries.initList(1);
-      list[0].setName(names[first].first.c_str());
-      list[0].setBytes(names[first].second);
-      entries.setNext(first + 1 < names.size() ? first + 1 : 0);
-    });
-  }
-  void Read(uint32_t id, proto::FsRead::Reader request) {
-    const std::string path = request.getPath().cStr();
-    if (on_read) on_read();
-    if (files.count(path) == 0) return Fail(id, proto::FailureCode::NOT_FOUND, Missing(path));
-    const std::string part = files[path].substr(
-        std::min<size_t>(request.getOffset(), files[path].size()), request.getBytes());
-    const uint32_t bytes = static_cast<uint32_t>(part.size());
-    EXPECT_TRUE(pool().Write({request.getPlace(), bytes}, part.data(), bytes).ok());
-    Send([this, id, bytes, path](auto reply) {
-      reply.setId(id);
-      reply.initData().setBytes(bytes);
-      reply.getData().setFileBytes(files[path].size());
-    });
-  }
 };
 
 class FakeInit : public FakePeer<proto::ToolstackRequest, proto::ToolstackReply> {

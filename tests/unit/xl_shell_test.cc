@@ -11,6 +11,7 @@
 #include "services/xl/command_table.h"
 #include "services/xl/shell/commands.h"
 #include "services/xl/shell/shell.h"
+#include "tests/unit/xl_fake_fs.h"
 #include "tests/unit/xl_fake_peers.h"
 
 namespace pyrene::xl {

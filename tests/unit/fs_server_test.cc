@@ -1,0 +1,169 @@
+// SPDX-License-Identifier: Apache-2.0
+//
+// What a client of fs may ask, and what it may not.
+#include "services/fs/fs_server.h"
+
+#include <functional>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "gmock/gmock.h"
+#include "gtest/gtest.h"
+#include "proto/connect.h"
+#include "runtime/host/objects.h"
+#include "tests/unit/fs_image.h"
+
+namespace pyrene::fs {
+namespace {
+
+using testing::HasSubstr;
+
+constexpr uint64_t kSchema = proto::SchemaId<proto::FsRequest>();
+constexpr uint32_t kRingBytes = 16384;
+constexpr uint32_t kPoolBytes = 8192;
+
+class FsServerTest : public testing::Test {
+ protected:
+  FsServerTest() {
+    tree_.Write("file", std::string(5000, 'f'));
+    for (int i = 0; i < 20; ++i) tree_.Write(absl::StrCat("many/", std::string(200, 'n'), i), "");
+    image_ = std::make_unique<Image>("-t ext4 -b 4096", tree_);
+    EXPECT_TRUE(proto::FormatChannel(page_.data(), page_.size(), kSchema, kRingBytes).ok());
+    proto::StartEpoch(page_.data(), 1);
+    volume_ = *Volume::Mount(*image_, 0, image_->sectors(), "vda2");
+    server_ =
+        std::make_unique<FsServer>(Open(proto::Side::kServer), [this]() -> absl::StatusOr<Volume*> {
+          if (!mount_.ok()) return mount_;
+          return volume_.get();
+        });
+    client_ = std::make_unique<proto::Channel>(Open(proto::Side::kClient));
+    client_->Update();
+    server_->Serve();
+    client_->Update();
+  }
+
+  proto::Channel Open(proto::Side side) {
+    return proto::Channel("fs", *runtime::Memory::Map(handle_.get(), runtime::Access::kReadWrite),
+                          runtime::Notification::Adopt(bell_.SignalHandle(1)->Release()), side,
+                          kSchema);
+  }
+
+  // False: the server broke the connection.
+  bool Ask(const std::function<void(proto::FsRequest::Builder)>& fill,
+           const std::function<void(proto::FsReply::Reader)>& take) {
+    auto request = builder_.Start<proto::FsRequest>();
+    request.setId(7);
+    fill(request);
+    EXPECT_TRUE(client_->Send(builder_).ok());
+    server_->Serve();
+    bool answered = false;
+    if (client_->Update() != proto::Channel::State::kUp) return false;
+    client_->Receive<proto::FsReply>(1, [&](proto::FsReply::Reader reply) {
+      EXPECT_EQ(reply.getId(), 7u);
+      take(reply);
+      answered = true;
+      return absl::OkStatus();
+    });
+    return answered;
+  }
+  std::string Failure(const std::function<void(proto::FsRequest::Builder)>& fill) {
+    std::string reason;
+    EXPECT_TRUE(Ask(fill, [&](auto reply) {
+      ASSERT_TRUE(reply.isFailed());
+      reason = reply.getFailed().getReason().cStr();
+    }));
+    return reason;
+  }
+
+  Folder tree_;
+  std::unique_ptr<Image> image_;
+  runtime::Notification bell_ = *runtime::Notification::Create();
+  runtime::OwnedHandle handle_{*runtime::host::CreateObject(
+      runtime::host::Kind::kMemory, proto::ChannelPage::kBytes + 2 * kRingBytes + kPoolBytes)};
+  runtime::Memory page_ = *runtime::Memory::Map(handle_.get(), runtime::Access::kReadWrite);
+  std::unique_ptr<Volume> volume_;
+  absl::Status mount_;
+  std::unique_ptr<FsServer> server_;
+  std::unique_ptr<proto::Channel> client_;
+  proto::MessageBuilder builder_;
+};
+
+TEST_F(FsServerTest, ReadsIntoThePool) {
+  const auto read = [](uint64_t offset, uint32_t bytes, uint32_t place) {
+    return [=](proto::FsRequest::Builder request) {
+      auto to = request.initRead();
+      to.setPath("/file");
+      to.setOffset(offset);
+      to.setBytes(bytes);
+      to.setPlace(place);
+    };
+  };
+  EXPECT_TRUE(Ask(read(1000, 8000, 192), [](auto reply) {
+    EXPECT_EQ(reply.getData().getBytes(), 4000u);
+    EXPECT_EQ(reply.getData().getFileBytes(), 5000u);
+  }));
+  char bytes[4000];
+  ASSERT_TRUE(client_->pool().Read({192, 4000}, bytes, sizeof(bytes)).ok());
+  EXPECT_EQ(std::string(bytes, sizeof(bytes)), std::string(4000, 'f'));
+  EXPECT_TRUE(
+      Ask(read(1 << 30, 1, 0), [](auto reply) { EXPECT_EQ(reply.getData().getBytes(), 0u); }));
+  for (const auto& [bytes_asked, place] : std::vector<std::pair<uint32_t, uint32_t>>{
+           {0, 0}, {8193, 0}, {1, 8192}, {0xffffffff, 1}, {1, 0xffffffff}})
+    EXPECT_THAT(Failure(read(0, bytes_asked, place)), HasSubstr("/file: no such place"));
+}
+
+TEST_F(FsServerTest, ListsWithLongNamesFitIntoMessages) {
+  uint32_t first = 0;
+  unsigned entries = 0;
+  do {
+    ASSERT_TRUE(Ask(
+        [first](auto request) {
+          request.initList().setPath("many");
+          request.getList().setFirst(first);
+        },
+        [&](auto reply) {
+          ASSERT_TRUE(reply.isEntries());
+          entries += reply.getEntries().getList().size();
+          first = reply.getEntries().getNext();
+        }));
+  } while (first != 0);
+  EXPECT_EQ(entries, 20u);
+}
+
+TEST_F(FsServerTest, PathsAreBounded) {
+  EXPECT_THAT(Failure([](auto request) { request.setStat(""); }), HasSubstr("1 to 1023 bytes"));
+  EXPECT_THAT(Failure([](auto request) { request.setStat(std::string(1024, 'x').c_str()); }),
+              HasSubstr("1 to 1023 bytes"));
+  EXPECT_TRUE(Ask([](auto request) { request.setStat(std::string(1023, '/').c_str()); },
+                  [](auto reply) { EXPECT_TRUE(reply.getEntry().getIsDirectory()); }));
+}
+
+TEST_F(FsServerTest, MapsAreToldWithTheFilesNumber) {
+  EXPECT_TRUE(Ask([](auto request) { request.initMap().setPath("/file"); },
+                  [](auto reply) {
+                    ASSERT_TRUE(reply.isMap());
+                    EXPECT_GT(reply.getMap().getFile(), 10u);
+                    ASSERT_EQ(reply.getMap().getExtents().size(), 1u);
+                    EXPECT_EQ(reply.getMap().getExtents()[0].getSectors(), 10u);
+                    EXPECT_EQ(reply.getMap().getNext(), 0u);
+                  }));
+  EXPECT_TRUE(Ask(
+      [](auto request) {
+        request.initMap().setPath("/file");
+        request.getMap().setFirst(0xffffffff);
+      },
+      [](auto reply) { EXPECT_EQ(reply.getMap().getExtents().size(), 0u); }));
+}
+
+TEST_F(FsServerTest, WithoutAMountTheReasonIsTheAnswer) {
+  mount_ = absl::FailedPreconditionError("there is no disk");
+  EXPECT_EQ(Failure([](auto request) { request.setUsage(); }), "there is no disk");
+}
+
+TEST_F(FsServerTest, ARequestWithoutAnIdBreaksTheConnection) {
+  EXPECT_FALSE(Ask([](auto request) { request.setId(0); }, [](auto) {}));
+}
+
+}  // namespace
+}  // namespace pyrene::fs
