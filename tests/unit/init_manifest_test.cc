@@ -9,6 +9,7 @@
 #include <string>
 #include <vector>
 
+#include "proto/block.capnp.h"
 #include "proto/connect.h"
 #include "proto/console.capnp.h"
 #include "proto/toolstack.capnp.h"
@@ -44,9 +45,10 @@ TEST(ManifestTest, ChannelsCarryTheSchemasOfTheirEnds) {
   for (const proto::Manifest::Reader& manifest : Manifests()) {
     for (const auto channel : manifest.getChannels()) {
       const std::string name = channel.getName().cStr();
-      const uint64_t expected = name == "toolstack" ? proto::SchemaId<proto::ToolstackRequest>()
-                                : name == "console" ? proto::SchemaId<proto::ConsoleRequest>()
-                                                    : proto::SchemaId<proto::XenstoreRequest>();
+      const uint64_t expected = name == "toolstack"  ? proto::SchemaId<proto::ToolstackRequest>()
+                                : name == "console"  ? proto::SchemaId<proto::ConsoleRequest>()
+                                : name == "xenstore" ? proto::SchemaId<proto::XenstoreRequest>()
+                                                     : proto::SchemaId<proto::BlockRequest>();
       EXPECT_EQ(channel.getSchemaId(), expected) << name;
     }
   }
