@@ -47,22 +47,30 @@ absl::Status ErrorTrap::status() const {
   return absl::InvalidArgumentError(absl::StrCat("bad message: ", text_));
 }
 
-capnp::ReaderOptions LimitsFor(size_t words) {
+capnp::ReaderOptions LimitsFor(size_t words, unsigned times) {
   capnp::ReaderOptions options;
-  options.traversalLimitInWords = kTraversalFactor * words + kTraversalBase;
+  options.traversalLimitInWords = times * (kTraversalFactor * words + kTraversalBase);
   options.nestingLimit = kMaxNesting;
   return options;
 }
 
-absl::Status CheckMessage(kj::ArrayPtr<const capnp::word> message) {
+absl::Status CheckForm(kj::ArrayPtr<const capnp::word> message) {
   if (message.size() < 2) return absl::InvalidArgumentError("bad message: shorter than two words");
   if (FirstWord(message[0]) != uint64_t{message.size() - 1} << 32) {
     return absl::InvalidArgumentError("bad message: not one segment of the record's length");
   }
+  return absl::OkStatus();
+}
+
+void VisitAll(capnp::FlatArrayMessageReader& reader) {
+  static_cast<void>(reader.getRoot<capnp::AnyPointer>().targetSize());
+}
+
+absl::Status CheckMessage(kj::ArrayPtr<const capnp::word> message) {
+  if (absl::Status status = CheckForm(message); !status.ok()) return status;
   ErrorTrap trap;
   capnp::FlatArrayMessageReader reader(message, LimitsFor(message.size()));
-  // Visits every object once.
-  static_cast<void>(reader.getRoot<capnp::AnyPointer>().targetSize());
+  VisitAll(reader);
   return trap.status();
 }
 

@@ -76,7 +76,11 @@ class ErrorTrap final : public kj::ExceptionCallback {
   char text_[96] = {};
 };
 
-// Checks the flat form, and every pointer in it: InvalidArgument says what is wrong.
+// Checks the flat form: InvalidArgument says what is wrong.
+absl::Status CheckForm(kj::ArrayPtr<const capnp::word> message);
+// Visits every object of a message once; what is wrong is caught by the ErrorTrap in scope.
+void VisitAll(capnp::FlatArrayMessageReader& reader);
+// Checks the flat form, and every pointer in it.
 absl::Status CheckMessage(kj::ArrayPtr<const capnp::word> message);
 
 // Checks `message`, a private copy, then calls `handler(root)` with its root, which must not
@@ -86,14 +90,17 @@ absl::Status CheckMessage(kj::ArrayPtr<const capnp::word> message);
 template <typename Root, typename Handler>
 absl::Status ReadMessage(kj::ArrayPtr<const capnp::word> message, Handler handler);
 
-// The limits of a reader for a message of `words` words.
-capnp::ReaderOptions LimitsFor(size_t words);
+// The limits of a reader that goes through a message of `words` words `times` times.
+capnp::ReaderOptions LimitsFor(size_t words, unsigned times = 1);
 
 template <typename Root, typename Handler>
 absl::Status ReadMessage(kj::ArrayPtr<const capnp::word> message, Handler handler) {
-  if (absl::Status status = CheckMessage(message); !status.ok()) return status;
+  if (absl::Status status = CheckForm(message); !status.ok()) return status;
   ErrorTrap trap;
-  capnp::FlatArrayMessageReader reader(message, LimitsFor(message.size()));
+  // Once to check, once for the handler.
+  capnp::FlatArrayMessageReader reader(message, LimitsFor(message.size(), 2));
+  VisitAll(reader);
+  if (trap.caught()) return trap.status();
   const typename Root::Reader root = reader.getRoot<Root>();
   absl::Status status = handler(root);
   if (!status.ok()) return status;

@@ -29,6 +29,11 @@ bool BlockClient::OnWake() {
   return more;
 }
 
+template <typename Visit>
+void BlockClient::ForEach(uint64_t bits, Visit visit) {
+  for (; bits != 0; bits &= bits - 1) visit(static_cast<size_t>(std::countr_zero(bits)));
+}
+
 absl::Status BlockClient::TakeFacts(proto::DiskFacts::Reader facts) {
   const uint32_t bytes = facts.getSectorBytes();
   if (!std::has_single_bit(bytes) || bytes < kSectorBytes || bytes > 4096 ||
@@ -43,7 +48,7 @@ absl::Status BlockClient::TakeFacts(proto::DiskFacts::Reader facts) {
   if (connected_) return absl::OkStatus();
   connected_ = true;
   ++connections_;
-  for (Slot& slot : slots_) slot.sent = false;
+  unsent_ = used_;
   return absl::OkStatus();
 }
 
@@ -52,17 +57,20 @@ absl::Status BlockClient::Handle(proto::BlockEvent::Reader event) {
   if (!event.isDone() || event.getDone().getStatus() > proto::BlockStatus::NO_MEDIUM)
     return absl::InvalidArgumentError("unknown event");
   const auto done = event.getDone();
-  for (Slot& slot : slots_) {
-    if (!slot.used || !slot.sent || slot.id != done.getId()) continue;
-    slot.used = false;
-    --unanswered_;
-    done_(done.getId(), done.getStatus());
-    return absl::OkStatus();
-  }
-  return absl::InvalidArgumentError(absl::StrCat("an answer to no request: ", done.getId()));
+  size_t found = kMaxDepth;
+  ForEach(used_ & ~unsent_, [&](size_t index) {
+    if (slots_[index].id == done.getId()) found = index;
+  });
+  if (found == kMaxDepth)
+    return absl::InvalidArgumentError(absl::StrCat("an answer to no request: ", done.getId()));
+  used_ &= ~(uint64_t{1} << found);
+  --unanswered_;
+  done_(done.getId(), done.getStatus());
+  return absl::OkStatus();
 }
 
-bool BlockClient::Send(Slot& slot) {
+bool BlockClient::Send(size_t index) {
+  const Slot& slot = slots_[index];
   auto message = builder_.Start<proto::BlockRequest>();
   message.setId(slot.id);
   const DiskRequest& request = slot.request;
@@ -86,36 +94,35 @@ bool BlockClient::Send(Slot& slot) {
       message.setFlush();
       break;
   }
-  slot.sent = channel_.Send(builder_).ok();
-  return slot.sent;
+  if (!channel_.Send(builder_).ok()) return false;
+  unsent_ &= ~(uint64_t{1} << index);
+  return true;
 }
 
 void BlockClient::SendUnsent() {
-  if (!connected_) return;
-  for (;;) {
-    Slot* next = nullptr;
-    for (Slot& slot : slots_) {
-      if (slot.used && !slot.sent && (next == nullptr || slot.order < next->order)) next = &slot;
-    }
-    if (next == nullptr || !Send(*next)) return;
+  while (connected_ && unsent_ != 0) {
+    size_t next = kMaxDepth;
+    ForEach(unsent_, [&](size_t index) {
+      if (next == kMaxDepth || slots_[index].order < slots_[next].order) next = index;
+    });
+    if (!Send(next)) return;
   }
 }
 
 absl::Status BlockClient::Submit(uint32_t id, const DiskRequest& request) {
-  Slot* free = nullptr;
-  bool waiting = false;  // what was submitted before goes first
-  for (Slot& slot : slots_) {
-    if (!slot.used) {
-      free = &slot;
-      continue;
-    }
-    if (slot.id == id) return absl::AlreadyExistsError(absl::StrCat("request ", id));
-    waiting |= !slot.sent;
-  }
-  if (free == nullptr || unanswered_ >= depth_) return absl::ResourceExhaustedError("block queue");
-  *free = {true, false, id, next_order_++, request};
+  bool twice = false;
+  ForEach(used_, [&](size_t index) { twice |= slots_[index].id == id; });
+  if (twice) return absl::AlreadyExistsError(absl::StrCat("request ", id));
+  if (used_ == ~uint64_t{0} || unanswered_ >= depth_)
+    return absl::ResourceExhaustedError("block queue");
+  const auto index = static_cast<size_t>(std::countr_one(used_));
+  // What was submitted before goes first.
+  const bool waiting = unsent_ != 0;
+  slots_[index] = {id, next_order_++, request};
+  used_ |= uint64_t{1} << index;
+  unsent_ |= uint64_t{1} << index;
   ++unanswered_;
-  if (connected_ && !waiting) Send(*free);
+  if (connected_ && !waiting) Send(index);
   return absl::OkStatus();
 }
 

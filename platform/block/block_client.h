@@ -44,8 +44,6 @@ class BlockClient {
 
  private:
   struct Slot {
-    bool used = false;
-    bool sent = false;  // in this connection
     uint32_t id = 0;
     uint64_t order = 0;
     DiskRequest request;
@@ -53,7 +51,10 @@ class BlockClient {
 
   absl::Status Handle(proto::BlockEvent::Reader event);
   absl::Status TakeFacts(proto::DiskFacts::Reader facts);
-  bool Send(Slot& slot);
+  // Calls `visit(index)` for each bit.
+  template <typename Visit>
+  static void ForEach(uint64_t bits, Visit visit);
+  bool Send(size_t index);
   // In order of their Submit, as far as there is room.
   void SendUnsent();
 
@@ -61,6 +62,10 @@ class BlockClient {
   Done done_;
   proto::MessageBuilder builder_;
   std::array<Slot, kMaxDepth> slots_;
+  static_assert(kMaxDepth == 64);
+  // A bit for each slot.
+  uint64_t used_ = 0;
+  uint64_t unsent_ = 0;  // of those, in this connection
   DiskFacts facts_;
   bool has_facts_ = false;
   bool connected_ = false;  // this epoch's `disk` has come

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "platform/block/block_server.h"
 
+#include <bit>
 #include <utility>
 
 #include "absl/strings/str_cat.h"
@@ -51,18 +52,31 @@ void BlockServer::AddClient(std::unique_ptr<proto::Channel> channel, DataMemory 
 }
 
 unsigned BlockServer::Held(const Client& client) {
-  unsigned held = 0;
-  for (const Slot& slot : client.slots) held += slot.state == State::kFree ? 0 : 1;
-  return held;
+  return kDepth -
+         static_cast<unsigned>(std::popcount(client.in_state[static_cast<size_t>(State::kFree)]));
+}
+
+void BlockServer::SetState(Client& client, Slot& slot, State state) {
+  const uint32_t bit = uint32_t{1} << (&slot - client.slots.data());
+  client.in_state[static_cast<size_t>(slot.state)] &= ~bit;
+  client.in_state[static_cast<size_t>(state)] |= bit;
+  slot.state = state;
+}
+
+template <typename Visit>
+void BlockServer::ForEach(Client& client, State state, Visit visit) {
+  for (uint32_t left = client.in_state[static_cast<size_t>(state)]; left != 0; left &= left - 1)
+    visit(client.slots[static_cast<size_t>(std::countr_zero(left))]);
 }
 
 void BlockServer::Connect(Client& client) {
   client.epoch = client.channel->epoch();
   client.told_medium = 0;
-  for (Slot& slot : client.slots) {
-    if (slot.state == State::kRunning) slot.state = State::kOrphan;
-    if (slot.state != State::kOrphan) slot.state = State::kFree;
-  }
+  const auto free = [&client](Slot& slot) { SetState(client, slot, State::kFree); };
+  ForEach(client, State::kQueued, free);
+  ForEach(client, State::kDone, free);
+  ForEach(client, State::kRunning,
+          [&client](Slot& slot) { SetState(client, slot, State::kOrphan); });
 }
 
 bool BlockServer::TellFacts(Client& client) {
@@ -105,21 +119,21 @@ proto::BlockStatus BlockServer::Check(const Client& client, const DiskRequest& r
 absl::Status BlockServer::Handle(Client& client, proto::BlockRequest::Reader request) {
   if (request.which() > proto::BlockRequest::DISCARD)
     return absl::InvalidArgumentError("unknown request");
-  Slot* free = nullptr;
-  for (Slot& slot : client.slots) {
-    if (slot.state == State::kFree) {
-      free = &slot;
-    } else if (slot.state != State::kOrphan && slot.id == request.getId()) {
-      return absl::InvalidArgumentError(absl::StrCat("request ", slot.id, " is there twice"));
-    }
+  bool twice = false;
+  for (const State state : {State::kQueued, State::kRunning, State::kDone}) {
+    ForEach(client, state, [&](const Slot& slot) { twice |= slot.id == request.getId(); });
   }
-  if (free == nullptr) return absl::ResourceExhaustedError("more requests than the depth");
+  if (twice)
+    return absl::InvalidArgumentError(absl::StrCat("request ", request.getId(), " is there twice"));
+  const uint32_t free_slots = client.in_state[static_cast<size_t>(State::kFree)];
+  if (free_slots == 0) return absl::ResourceExhaustedError("more requests than the depth");
+  Slot* const free = &client.slots[static_cast<size_t>(std::countr_zero(free_slots))];
   free->id = request.getId();
   free->order = next_order_++;
   free->request = Parse(request);
   free->request.memory = &client.memory;
   free->status = Check(client, free->request);
-  free->state = free->status == proto::BlockStatus::OK ? State::kQueued : State::kDone;
+  SetState(client, *free, free->status == proto::BlockStatus::OK ? State::kQueued : State::kDone);
   return absl::OkStatus();
 }
 
@@ -139,10 +153,9 @@ bool BlockServer::Take(Client& client) {
 BlockServer::Slot* BlockServer::Next(Client& client) {
   if (client.flushing) return nullptr;
   Slot* first = nullptr;
-  for (Slot& slot : client.slots) {
-    if (slot.state == State::kQueued && (first == nullptr || slot.order < first->order))
-      first = &slot;
-  }
+  ForEach(client, State::kQueued, [&first](Slot& slot) {
+    if (first == nullptr || slot.order < first->order) first = &slot;
+  });
   if (first == nullptr) return nullptr;
   const bool flush = first->request.operation == Operation::kFlush;
   return flush && client.running != 0 ? nullptr : first;
@@ -159,10 +172,10 @@ bool BlockServer::StartOne() {
     // What was checked when it came may not hold for another medium.
     slot->status = Check(client, slot->request);
     if (slot->status != proto::BlockStatus::OK) {
-      slot->state = State::kDone;
+      SetState(client, *slot, State::kDone);
       return true;
     }
-    slot->state = State::kRunning;
+    SetState(client, *slot, State::kRunning);
     ++client.running;
     client.flushing = slot->request.operation == Operation::kFlush;
     DiskRequest request = slot->request;
@@ -182,21 +195,23 @@ void BlockServer::Completed(uint32_t tag, proto::BlockStatus status) {
   --client.running;
   if (slot.request.operation == Operation::kFlush) client.flushing = false;
   slot.status = status;
-  slot.state = slot.state == State::kOrphan ? State::kFree : State::kDone;
+  SetState(client, slot, slot.state == State::kOrphan ? State::kFree : State::kDone);
 }
 
 void BlockServer::Answer(Client& client) {
   if (client.channel->state() != proto::Channel::State::kUp) return;
   if (client.told_medium == 0 || !TellFacts(client)) return;
-  for (Slot& slot : client.slots) {
-    if (slot.state != State::kDone) continue;
+  bool room = true;
+  ForEach(client, State::kDone, [&](Slot& slot) {
+    if (!room) return;
     auto done = builder_.Start<proto::BlockEvent>().initDone();
     done.setId(slot.id);
     done.setStatus(slot.status);
-    if (!client.channel->Send(builder_).ok()) break;  // the client signals when there is room
-    slot.state = State::kFree;
+    room = client.channel->Send(builder_).ok();  // the client signals when there is
+    if (!room) return;
+    SetState(client, slot, State::kFree);
     runtime::KillPoint("block.answered");
-  }
+  });
   client.channel->Flush();
 }
 

@@ -48,13 +48,20 @@ class BlockServer {
     std::unique_ptr<proto::Channel> channel;
     DataMemory memory;
     std::array<Slot, kDepth> slots;
+    // By State: a bit for each slot.
+    std::array<uint32_t, 5> in_state = {~uint32_t{0}};
     uint32_t epoch = 0;
     uint32_t told_medium = 0;  // of the facts that this connection knows; 0: none
     unsigned running = 0;      // orphans included
     bool flushing = false;
   };
 
+  static_assert(kDepth == 32);
   static unsigned Held(const Client& client);
+  static void SetState(Client& client, Slot& slot, State state);
+  // Calls `visit(slot)` for those in that state; it may change their state.
+  template <typename Visit>
+  static void ForEach(Client& client, State state, Visit visit);
   void Connect(Client& client);
   bool TellFacts(Client& client);
   bool Take(Client& client);

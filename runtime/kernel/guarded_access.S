@@ -65,9 +65,33 @@ function pyrene_guarded_exchange32
         guarded
         .size   pyrene_guarded_exchange32, . - pyrene_guarded_exchange32
 
-// (to, from, n). General registers only: a copy of a few words is not worth an FP switch.
+// (to, from, n). General registers only for what is short: a copy of a few words is not worth an FP switch.
 function pyrene_guarded_copy
-1:      cmp     x2, #32
+1:      cmp     x2, #1024
+        b.lo    12f
+        sub     x2, x2, #256
+11:     ldp     q0, q1, [x1]
+        ldp     q2, q3, [x1, #32]
+        ldp     q4, q5, [x1, #64]
+        ldp     q6, q7, [x1, #96]
+        stp     q0, q1, [x0]
+        stp     q2, q3, [x0, #32]
+        stp     q4, q5, [x0, #64]
+        stp     q6, q7, [x0, #96]
+        ldp     q0, q1, [x1, #128]
+        ldp     q2, q3, [x1, #160]
+        ldp     q4, q5, [x1, #192]
+        ldp     q6, q7, [x1, #224]
+        stp     q0, q1, [x0, #128]
+        stp     q2, q3, [x0, #160]
+        stp     q4, q5, [x0, #192]
+        stp     q6, q7, [x0, #224]
+        add     x1, x1, #256
+        add     x0, x0, #256
+        subs    x2, x2, #256
+        b.hs    11b
+        add     x2, x2, #256
+12:     cmp     x2, #32
         b.lo    4f
 3:      ldp     x3, x4, [x1], #16
         ldp     x5, x6, [x1], #16

@@ -27,7 +27,8 @@ absl::Status Bad(absl::string_view what) { return absl::InvalidArgumentError(wha
 
 absl::Status CheckDisk(proto::Disk::Reader disk) {
   if (disk.getVdev().size() == 0 || disk.getVdev().size() > kMaxVdev)
-    return Bad("a disk's name is too long");
+    return Bad(
+        absl::StrCat("a disk's name has ", disk.getVdev().size(), " bytes, not 1..", kMaxVdev));
   if (disk.getTarget().size() > kMaxDiskTarget)
     return Bad(absl::StrCat("a disk's target is longer than ", kMaxDiskTarget, " bytes"));
   if (disk.isRam()) {

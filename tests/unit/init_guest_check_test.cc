@@ -56,6 +56,41 @@ TEST(GuestCheckTest, RangesAreKept) {
   EXPECT_EQ(Complaint([](auto c) { c.setWeight(0); }), "weight is 0");
 }
 
+TEST(GuestCheckTest, Disks) {
+  const auto with_disk = [](const std::function<void(proto::Disk::Builder)>& change) {
+    return Complaint([&change](auto c) {
+      auto disk = c.initDisks(1)[0];
+      disk.setVdev("xvda");
+      disk.setRam(4096);
+      change(disk);
+    });
+  };
+  EXPECT_EQ(with_disk([](auto) {}), "");
+  EXPECT_EQ(with_disk([](auto d) { d.setPhy(); }), "");
+  EXPECT_EQ(with_disk([](auto d) { d.setVdev(""); }), "a disk's name has 0 bytes, not 1..16");
+  EXPECT_EQ(with_disk([](auto d) { d.setVdev(std::string(17, 'x').c_str()); }),
+            "a disk's name has 17 bytes, not 1..16");
+  EXPECT_EQ(with_disk([](auto d) { d.setTarget(std::string(128, 'x').c_str()); }),
+            "a disk's target is longer than 127 bytes");
+  for (const uint64_t bytes : {uint64_t{0}, uint64_t{4097}, ~uint64_t{4095}}) {
+    EXPECT_EQ(with_disk([bytes](auto d) { d.setRam(bytes); }),
+              "a RAM disk has whole pages of 4 KiB, at least one");
+  }
+  const auto disks = [](unsigned count, uint32_t step) {
+    return Complaint([=](auto c) {
+      auto list = c.initDisks(count);
+      for (unsigned i = 0; i < count; ++i) {
+        list[i].setVdev("xvda");
+        list[i].setNumber(i * step);
+        list[i].setRam(4096);
+      }
+    });
+  };
+  EXPECT_EQ(disks(4, 1), "");
+  EXPECT_EQ(disks(5, 1), "more than 4 disks");
+  EXPECT_EQ(disks(2, 0), "a disk is there twice");
+}
+
 TEST(GuestCheckTest, AStateThatDoesNotFitAMessageIsRefused) {
   capnp::MallocMessageBuilder message;
   auto state = message.initRoot<proto::GuestState>();

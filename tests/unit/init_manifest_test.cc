@@ -46,12 +46,12 @@ TEST(ManifestTest, ChannelsCarryTheSchemasOfTheirEnds) {
   for (const proto::Manifest::Reader& manifest : Manifests()) {
     for (const auto channel : manifest.getChannels()) {
       const std::string name = channel.getName().cStr();
-      const uint64_t expected = name == "toolstack" ? proto::SchemaId<proto::ToolstackRequest>()
-                                : name == "console" ? proto::SchemaId<proto::ConsoleRequest>()
+      const uint64_t expected = name == "toolstack"  ? proto::SchemaId<proto::ToolstackRequest>()
+                                : name == "console"  ? proto::SchemaId<proto::ConsoleRequest>()
+                                : name == "xenstore" ? proto::SchemaId<proto::XenstoreRequest>()
                                 : name == "fs" || name == "files"
                                     ? proto::SchemaId<proto::FsRequest>()
-                                : name == "fs.disk" ? proto::SchemaId<proto::BlockRequest>()
-                                                    : proto::SchemaId<proto::XenstoreRequest>();
+                                    : proto::SchemaId<proto::BlockRequest>();
       EXPECT_EQ(channel.getSchemaId(), expected) << name;
     }
   }

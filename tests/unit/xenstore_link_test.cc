@@ -113,9 +113,11 @@ const std::string kVm5 = "/vm/00000000-0000-0000-0000-000000000005";
 class LinkTest : public StoreTest {
  protected:
   LinkTest() {
-    for (const char* path : {"/local/domain", "/libxl", "/vm", "/local/domain/32750/backend"})
+    for (const char* path : {"/local/domain", "/libxl", "/vm", "/local/domain/32750/backend",
+                             "/local/domain/32749/backend"})
       tool_.Mkdir(path);
     tool_.Mkdir(std::string(kConsoleBackend));
+    tool_.Mkdir(std::string(kVbdBackend));
   }
   Peer xl_{server_, 0};
   Peer vmm_{server_, 5};
@@ -130,8 +132,9 @@ TEST_F(LinkTest, ToolstackMayDoEverything) {
 }
 
 TEST_F(LinkTest, AVmmHasItsGuestsPaths) {
-  for (const std::string& top : {std::string("/local/domain/5"), std::string("/libxl/5"), kVm5,
-                                 std::string(kConsoleBackend) + "/5"}) {
+  for (const std::string& top :
+       {std::string("/local/domain/5"), std::string("/libxl/5"), kVm5,
+        std::string(kConsoleBackend) + "/5", std::string(kVbdBackend) + "/5"}) {
     EXPECT_EQ(vmm_.Write(top + "/name", "a"), "") << top;
     EXPECT_EQ(vmm_.Read(top + "/name"), "a") << top;
     EXPECT_EQ(vmm_.SetPermissions(top + "/name", "n5"), "") << top;
@@ -142,10 +145,11 @@ TEST_F(LinkTest, AVmmHasItsGuestsPaths) {
 TEST_F(LinkTest, AVmmHasNothingElse) {
   tool_.Write("/vm/other/name", "b");
   tool_.Write("/local/domain/51/name", "b");
-  for (const char* path : {"/", "/local", "/local/domain", "/local/domain/6", "/local/domain/51",
-                           "/local/domain/51/name", "/libxl", "/libxl/51", "/vm", "/vm/",
-                           "/vm/other", "/vm/other/name", "/tool", "/local/domain/32750",
-                           "/local/domain/32750/backend", "relative", "@releaseDomain", ""}) {
+  for (const char* path :
+       {"/", "/local", "/local/domain", "/local/domain/6", "/local/domain/51",
+        "/local/domain/51/name", "/libxl", "/libxl/51", "/vm", "/vm/", "/vm/other",
+        "/vm/other/name", "/tool", "/local/domain/32750", "/local/domain/32750/backend",
+        "/local/domain/32749/backend/vbd/51", "relative", "@releaseDomain", ""}) {
     EXPECT_EQ(vmm_.Write(path, "evil"), kAccess) << path;
     EXPECT_EQ(vmm_.Read(path), kAccess) << path;
     EXPECT_EQ(vmm_.Remove(path), kAccess) << path;
@@ -156,7 +160,7 @@ TEST_F(LinkTest, AVmmHasNothingElse) {
   EXPECT_EQ(vmm_.Ask([](auto request) { request.initIntroduce().setDomid(6); }), kAccess);
   EXPECT_EQ(vmm_.Ask([](auto request) { request.setControl("quota"); }), kAccess);
   EXPECT_EQ(vmm_.Ask([](auto request) { request.initSetTarget().setDomid(5); }), kAccess);
-  EXPECT_EQ(vmm_.Ask([](auto request) { request.initWatch().setPath("/local/domain/5"); }),
+  EXPECT_EQ(vmm_.Ask([](auto request) { request.initWatch().setPath("/local/domain/6"); }),
             kAccess);
   EXPECT_EQ(tool_.Read("/vm/other/name"), "b");
 }
@@ -164,9 +168,22 @@ TEST_F(LinkTest, AVmmHasNothingElse) {
 TEST_F(LinkTest, OneDirectoryBelowVm) {
   EXPECT_EQ(vmm_.Write(kVm5 + "/name", "a"), "");
   EXPECT_EQ(vmm_.Write("/vm/second/name", "a"), kAccess);
-  EXPECT_THAT(vmm_.Trees(), ElementsAre("/local/domain/5", "/libxl/5",
-                                        std::string(kConsoleBackend) + "/5", kVm5));
+  EXPECT_THAT(vmm_.Trees(),
+              ElementsAre("/local/domain/5", "/libxl/5", std::string(kConsoleBackend) + "/5",
+                          std::string(kVbdBackend) + "/5", kVm5));
   EXPECT_THAT(xl_.Trees(), IsEmpty());
+}
+
+TEST_F(LinkTest, WatchesOfAVmmAreCounted) {
+  const auto watch = [this](size_t number) {
+    return vmm_.Ask([number](auto request) {
+      auto watch = request.initWatch();
+      watch.setPath("/local/domain/5/device/vbd/51712/state");
+      watch.setToken(absl::StrCat(number).c_str());
+    });
+  };
+  for (size_t i = 0; i < VmmAuthority::kMaxWatches; ++i) EXPECT_EQ(watch(i), "") << i;
+  EXPECT_EQ(watch(VmmAuthority::kMaxWatches), kNoSpace);
 }
 
 // The directory that guests share: as libxl's list names it, and never changed.

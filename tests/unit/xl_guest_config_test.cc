@@ -232,11 +232,12 @@ TEST(GuestConfig, DevicesAreCheckedAndThenRefused) {
 TEST(GuestConfig, DevicesWhereTheyAreSupported) {
   const GuestFeatures features{true, true};
   const GuestConfig config = Good(std::string(kMinimum) +
-                                      "disk=['phy:/dev/ram0,xvda,w', '/x.img,,xvdb']\n"
+                                      "disk=['phy:/dev/ram0,xvda,w', 'ram:1M,xvdb,r']\n"
                                       "vif=['', 'bridge=br1,devid=7', 'mac=00:16:3e:00:00:09']\n",
                                   features);
   ASSERT_EQ(config.disks.size(), 2u);
   EXPECT_EQ(config.disks[1].vdev_number, 51728u);
+  EXPECT_EQ(config.disks[1].ram_bytes, 1048576u);
   ASSERT_EQ(config.vifs.size(), 3u);
   EXPECT_EQ(config.vifs[0].devid, 0u);
   EXPECT_EQ(config.vifs[1].devid, 7u);
@@ -245,6 +246,27 @@ TEST(GuestConfig, DevicesWhereTheyAreSupported) {
             "g.cfg:5: disk: vdev d0p0 is used twice");
   EXPECT_EQ(ErrorOf(std::string(kMinimum) + "vif=['devid=1','']", features),
             "g.cfg:4: vif: devid 1 is used twice");
+}
+
+TEST(GuestConfig, DisksThatThereAreNot) {
+  for (const auto& [disk, why] : std::vector<std::pair<std::string, std::string>>{
+           {"file:/x.img,xvda,w", "files as disks are not yet supported"},
+           {"/x.img,,xvda", "files as disks are not yet supported"},
+           {"/dev/vda,qcow2,xvda", "only raw disks are supported"},
+           {"phy:/dev/vda,xvda:cdrom,r", "CD-ROM drives are not supported"},
+           {"vdev=xvda,backend=2,target=/dev/vda", "back-ends in other guests are not supported"},
+           {"ram:5120,xvda,w", "a RAM disk is a multiple of 4 KiB"}}) {
+    const std::string error =
+        ErrorOf(std::string(kMinimum) + "disk=['" + disk + "']", GuestFeatures{.disks = true});
+    EXPECT_NE(error.find("g.cfg:4: disk: "), std::string::npos) << disk;
+    EXPECT_NE(error.find(why), std::string::npos) << disk << ": " << error;
+  }
+  EXPECT_NE(
+      ErrorOf(std::string(kMinimum) +
+                  "disk=['ram:4K,xvda','ram:4K,xvdb','ram:4K,xvdc','ram:4K,xvdd','ram:4K,xvde']",
+              GuestFeatures{.disks = true})
+          .find("more than 4 disks"),
+      std::string::npos);
 }
 
 TEST(GuestConfig, OverridesWin) {
