@@ -50,8 +50,8 @@ TEST(ManifestTest, ChannelsCarryTheSchemasOfTheirEnds) {
                                 : name == "console" ? proto::SchemaId<proto::ConsoleRequest>()
                                 : name == "fs" || name == "files"
                                     ? proto::SchemaId<proto::FsRequest>()
-                                : name == "fs.disk" ? proto::SchemaId<proto::BlockRequest>()
-                                                    : proto::SchemaId<proto::XenstoreRequest>();
+                                : name == "xenstore" ? proto::SchemaId<proto::XenstoreRequest>()
+                                                     : proto::SchemaId<proto::BlockRequest>();
       EXPECT_EQ(channel.getSchemaId(), expected) << name;
     }
   }
