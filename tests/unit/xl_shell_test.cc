@@ -216,7 +216,7 @@ TEST_F(ShellTest, AnAnswerThatDoesNotCome) {
   const Waiter::Limit limit(waiter_, runtime::MonotonicNow() + 50 * runtime::kMillisecond);
   const absl::Status status = toolstack.Kill("console");
   EXPECT_TRUE(absl::IsDeadlineExceeded(status));
-  EXPECT_EQ(status.message(), "init did not answer within 10 s");
+  EXPECT_EQ(status.message(), "init did not answer within 10 s (`ps` and `xl dmesg` say more)");
 }
 
 TEST_F(ShellTest, APeerThatIsNotThere) {
