@@ -36,10 +36,9 @@ bool VmmAuthority::Owns(const std::string& path) {
 }
 
 std::vector<std::string> VmmAuthority::Trees() const {
-  std::vector<std::string> trees = {absl::StrCat("/local/domain/", guest_),
-                                    absl::StrCat("/libxl/", guest_),
-                                    absl::StrCat(kConsoleBackend, "/", guest_),
-                                    absl::StrCat(kVbdBackend, "/", guest_)};
+  std::vector<std::string> trees = {
+      absl::StrCat("/local/domain/", guest_), absl::StrCat("/libxl/", guest_),
+      absl::StrCat(kConsoleBackend, "/", guest_), absl::StrCat(kVbdBackend, "/", guest_)};
   if (!vm_.empty()) trees.push_back(vm_);
   return trees;
 }
