@@ -217,12 +217,13 @@ void MessageMutator::ChangeField(DynamicStruct::Builder builder, StructSchema::F
     default:
       break;
   }
-  // A union's arm that is not chosen has no old value.
+  // A union's arm that is not chosen has no old value; a forged union may have chosen none that
+  // the schema knows.
   uint64_t old = 0;
-  const auto which = builder.which();
-  KJ_IF_MAYBE (present, which) {
-    if (field.getProto().getDiscriminantValue() != 0xffff && *present != field)
-      return builder.set(field, Scalar(type, old));
+  if (field.getProto().getDiscriminantValue() != 0xffff) {
+    bool chosen = false;
+    KJ_IF_MAYBE (present, builder.which()) chosen = *present == field;
+    if (!chosen) return builder.set(field, Scalar(type, old));
   }
   const DynamicValue::Reader value = builder.get(field).asReader();
   if (value.getType() == DynamicValue::UINT) old = value.as<uint64_t>();

@@ -2,6 +2,7 @@
 #include "services/journal/log.h"
 
 #include <cstring>
+#include <iterator>
 
 #include "absl/strings/str_cat.h"
 #include "runtime/kill_point.h"
@@ -41,15 +42,13 @@ absl::StatusOr<Log> Log::OpenBy(void* memory, size_t bytes, bool damaged) {
   bool right = header.magic == Header::kMagic && header.bytes == bytes;
   if (header.state[0] == 0 && header.state[1] == 0 && (header.magic == 0 || right)) {
     // Before the first Commit.
-    log.Store(1, bytes);
-    log.Store(0, Header::kMagic);
+    log.StoreHeader();
     return log;
   }
   if (damaged) {
     // Either copy of the state: the second may be one commit older. With neither nothing is left.
     if (!log.Decode(header.state[0])) static_cast<void>(log.Decode(header.state[1]));
-    log.Store(1, bytes);
-    log.Store(0, Header::kMagic);
+    log.StoreHeader();
     return log;
   }
   for (const uint64_t reserved : header.reserved) right = right && reserved == 0;
@@ -57,6 +56,14 @@ absl::StatusOr<Log> Log::OpenBy(void* memory, size_t bytes, bool damaged) {
   // A death between L2 and L3.
   if (header.state[1] != header.state[0]) log.Store(3, header.state[0]);
   return log;
+}
+
+// All but the state.
+void Log::StoreHeader() {
+  constexpr size_t kReserved = offsetof(Header, reserved) / kWord;
+  for (size_t i = 0; i < std::size(Header().reserved); ++i) Store(kReserved + i, 0);
+  Store(1, bytes_);
+  Store(0, Header::kMagic);
 }
 
 uint64_t Log::Encode(uint32_t use, uint64_t valid) const {

@@ -83,6 +83,7 @@ class Log {
   uint64_t* half(uint32_t use) const {
     return words_ + (sizeof(Header) + (use & 1) * half_bytes_) / sizeof(uint64_t);
   }
+  void StoreHeader();
   uint64_t Encode(uint32_t use, uint64_t valid) const;
   bool Decode(uint64_t state);
   // The record at `offset` of the half in use, if it is one.

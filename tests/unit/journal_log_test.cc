@@ -163,6 +163,24 @@ TEST_F(LogTest, SalvageLeavesOutWhatIsDamaged) {
   EXPECT_TRUE(lost->empty());
 }
 
+TEST_F(LogTest, ADamagedHeaderIsRightAgainAfterTheRepair) {
+  for (size_t word = 0; word < 8; ++word) {
+    Words memory(kBytes / 8);
+    Log log = Opened(memory);
+    ASSERT_TRUE(log.Append(Words{1}));
+    log.Commit();
+    memory[word] ^= 4;
+    absl::StatusOr<Log> damaged = Log::OpenDamaged(memory.data(), kBytes);
+    ASSERT_TRUE(damaged.ok());
+    damaged->BeginCompaction();
+    ASSERT_TRUE(damaged->Append(Words{7}));
+    damaged->Commit();
+    const absl::StatusOr<Records> read = ReadAll(memory);
+    ASSERT_TRUE(read.ok()) << "word " << word << ": " << read.status();
+    EXPECT_EQ(*read, (Records{{7}}));
+  }
+}
+
 TEST_F(LogTest, NumbersOfUsesComeRound) {
   Words memory(kBytes / 8);
   Log log = Opened(memory);
