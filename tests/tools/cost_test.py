@@ -21,18 +21,23 @@ class WorseTest(unittest.TestCase):
         self.assertEqual(cost.worse({"loop": 2.0}, reference), [])
         self.assertEqual(len(cost.worse({"loop": 2.5}, reference)), 1)
 
+    def test_store_rows_beyond_their_limit_and_missing_ones_are_named(self):
+        rows = {"store": [{"name": "read", "goal": None}, {"name": "blackout", "goal": 100}, {"name": "write", "goal": None}]}
+        wrong = cost.store_wrong({"read": 9.0, "blackout": 101.0}, rows)
+        self.assertEqual([sentence.split()[0].rstrip(":") for sentence in wrong], ["blackout", "write"])
+
     def test_missing_and_unknown_rows_are_named(self):
         wrong = cost.worse({"new": 1.0}, {"rows": [row("old", 100)]})
         self.assertEqual([sentence.split()[0].rstrip(":") for sentence in wrong], ["old", "new"])
 
 
 class ReportTest(unittest.TestCase):
-    REFERENCE = {"rows": [row("hypercall", 430, 420.0, 300)], "services": [{"name": "call", "what": "call/reply", "goal": 400}],
+    REFERENCE = {"rows": [row("hypercall", 430, 420.0, 300)], "services": [{"name": "call", "what": "call/reply", "goal": 400}], "store": [],
                  "between_cpus": [{"name": "sgi", "what": "SGI", "xen": None}], "latency": [{"name": "idle", "what": "it sleeps", "xen": None}],
                  "boot": {"rows": [{"name": "create", "what": "xl create itself", "xen": 342.5, "goal": 20, "required": 60}]}}
 
     def results(self, **parts):
-        return {"machine": "virt", "rows": {}, "services": {}, "between_cpus": {}, "latency": {}, "boot": {}, "sizes": {}, **parts}
+        return {"machine": "virt", "rows": {}, "services": {}, "store": {}, "between_cpus": {}, "latency": {}, "boot": {}, "sizes": {}, **parts}
 
     def test_ratio_is_to_the_smaller_figure(self):
         text = bench_report.markdown(self.results(rows={"hypercall": 210.0}), self.REFERENCE)
