@@ -3,6 +3,7 @@
 // A guest's configuration file: refused with a line that names the place, or within its ranges.
 #include <string>
 
+#include "absl/strings/match.h"
 #include "services/xl/config_syntax.h"
 #include "services/xl/guest_config.h"
 #include "tests/fuzz/require.h"
