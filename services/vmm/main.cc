@@ -148,7 +148,9 @@ absl::Status Main::Start() {
     return s;
   const auto timers = loop_->AddSource([this] { console_->OnWake(); });
   const auto ended = loop_->AddSource([this] { OnEnded(); });
-  const auto rings = loop_->AddSource([this] { disks_.Serve(); });
+  const auto rings = loop_->AddSource([this] {
+    if (disks_.Serve()) loop_->notification().Signal(uint64_t{1} << disk_bit_);
+  });
   if (const NamedCapability* disk = runtime::FindNamed("disk.0"); disk != nullptr) {
     disk_bit_ = disk->value;
     if (absl::Status s = add(disk_bit_, [this] { OnDisks(); }); !s.ok()) return s;

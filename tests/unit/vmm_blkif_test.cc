@@ -226,6 +226,20 @@ TEST_F(BlkifDisk, AnIndexThatGoesBackStopsIt) {
   EXPECT_EQ(world_.held(), 0u);
 }
 
+// A guest that makes requests as fast as they are refused.
+TEST_F(BlkifDisk, ARingThatNeverEndsLetsOthersHaveTheirTurn) {
+  Connect(16);
+  for (uint32_t i = 0; i < front_->entries(); ++i) front_->Push(Direct(255, i, 0, {}));
+  unsigned turns = 1;
+  while (disk_.Serve()) ++turns;
+  EXPECT_EQ(turns, front_->entries() / 64);
+  for (uint32_t i = 0; i < front_->entries(); ++i) {
+    Response response;
+    ASSERT_TRUE(front_->Pop(&response));
+    EXPECT_EQ(response.status, kNotSupported);
+  }
+}
+
 TEST_F(BlkifDisk, WhatIsUnderWayAtADisconnectionEndsUnanswered) {
   Connect();
   front_->Push(Direct(kRead, 1, 0, {{20, 0, 7, 0}}));

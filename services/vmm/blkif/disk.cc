@@ -12,6 +12,9 @@
 namespace pyrene::vmm::blkif {
 namespace {
 
+// Requests of one ring that are taken before others have their turn: a guest on another CPU may
+// make them, and have them refused, without end.
+constexpr uint32_t kBatch = 64;
 // In one request to blkback.
 constexpr uint32_t kDiscardSectors = 8192;
 
@@ -60,32 +63,35 @@ void Disk::Disconnect() {
   queues_.clear();
 }
 
-void Disk::Serve() {
+bool Disk::Serve() {
+  bool more = false;
   for (int i = 0; i < static_cast<int>(queues_.size()); ++i) {
-    while (ServeQueue(i)) {
-    }
+    more |= ServeQueue(i, kBatch);
     Queue& queue = queues_[static_cast<size_t>(i)];
     if (queue.ring != nullptr && queue.ring->Publish()) world_.Notify(queue.place.port);
   }
+  return more;
 }
 
-// True: to be called again.
-bool Disk::ServeQueue(int index) {
+bool Disk::ServeQueue(int index, uint32_t most) {
   Queue& queue = queues_[static_cast<size_t>(index)];
   if (queue.ring == nullptr) return false;
   Ring& ring = *queue.ring;
-  if (!ring.Look()) {
-    Stop(queue, "an impossible index");
-    return false;
+  for (;;) {
+    if (!ring.Look()) {
+      Stop(queue, "an impossible index");
+      return false;
+    }
+    for (; ring.HasRequest(); --most) {
+      // No record free: what ends makes room, and calls this again.
+      if (used_ == kRequests) return false;
+      if (most == 0) return true;
+      Request request;
+      ring.Peek(&request);
+      if (Take(index, request) == Taken::kNoRoom) return false;
+    }
+    if (ring.Sleep()) return false;
   }
-  while (ring.HasRequest()) {
-    // No record free: what ends makes room, and calls this again.
-    if (used_ == kRequests) return false;
-    Request request;
-    ring.Peek(&request);
-    if (Take(index, request) == Taken::kNoRoom) return false;
-  }
-  return !ring.Sleep();
 }
 
 void Disk::Stop(Queue& queue, const char* why) {

@@ -66,8 +66,9 @@ class Disk {
   bool connected() const { return !queues_.empty(); }
   bool idle() const { return used_ == 0; }
 
-  // Takes what the rings have, as long as there is room, and answers what needs no disk.
-  void Serve();
+  // Takes what the rings have, as long as there is room, and answers what needs no disk. Bounded:
+  // true if it is to be called again, after others.
+  bool Serve();
   // blkback has answered. Serve is to be called after a batch of these.
   void Done(uint32_t id, proto::BlockStatus status);
 
@@ -93,7 +94,8 @@ class Disk {
   };
   enum class Taken : uint8_t { kYes, kNoRoom, kAnswered };
 
-  bool ServeQueue(int index);
+  // At most `most` requests. False: the ring has none, or they wait for room.
+  bool ServeQueue(int index, uint32_t most);
   Taken Take(int queue, const Request& request);
   bool TakeSegments(const Request& request, Record& record);
   // Pool and data of a write. kAnswered: with an error.

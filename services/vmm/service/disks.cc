@@ -58,8 +58,10 @@ bool Disks::OnWake() {
   return more;
 }
 
-void Disks::Serve() {
-  for (const auto& disk : disks_) disk->Serve();
+bool Disks::Serve() {
+  bool more = false;
+  for (const auto& disk : disks_) more |= disk->Serve();
+  return more;
 }
 
 }  // namespace pyrene::vmm

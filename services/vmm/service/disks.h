@@ -24,7 +24,7 @@ class Disks {
   void Reset();
   // True: again, after others.
   bool OnWake();
-  void Serve();
+  bool Serve();
 
  private:
   std::vector<std::unique_ptr<Vbd>> disks_;

@@ -85,17 +85,18 @@ void Vbd::Reset() {
 }
 
 bool Vbd::OnWake() {
-  const bool more = client_.OnWake();
-  Serve();
+  bool more = client_.OnWake();
+  more |= Serve();
   if (wanted_) Connect();
   if (state_ == kConnected && client_.facts().medium != told_medium_) TellFacts();
   return more;
 }
 
-void Vbd::Serve() {
-  if (!disk_.connected()) return;
-  disk_.Serve();
+bool Vbd::Serve() {
+  if (!disk_.connected()) return false;
+  const bool more = disk_.Serve();
   client_.Flush();
+  return more;
 }
 
 uint8_t* Vbd::Pin(uint32_t ref, bool write) {

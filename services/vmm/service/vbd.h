@@ -44,8 +44,8 @@ class Vbd final : private blkif::World {
 
   // blkback has signalled. True: again, after others.
   bool OnWake();
-  // The guest has sent an event.
-  void Serve();
+  // The guest has sent an event. True: again, after others.
+  bool Serve();
 
  private:
   // Of XenbusState.
