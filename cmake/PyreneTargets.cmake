@@ -6,7 +6,11 @@
 #   pyrene_unit_test(NAME SRCS x_test.cc LIBS ... [ROUNDS n] [SOAK m])
 #                                                         host builds only: a GoogleTest program.  ROUNDS and SOAK are what a
 #                                                         randomised test finds in its environment as PYRENE_ROUNDS.
-#   pyrene_fuzz_target(NAME LIBS ... [ROUNDS n] [SOAK m]) host builds with sanitizers only: libFuzzer's main around NAME.cc
+#   pyrene_fuzz_target(NAME LIBS ... PARSER x.cc ... [ROUNDS n] [SOAK m])
+#                                                         host builds with sanitizers or coverage only: libFuzzer's main around NAME.cc.
+#                                                         PARSER is what its corpus is to cover.
+#   pyrene_planted_bug(NAME FILE RIGHT WRONG)             with sanitizers only: the same with FILE's text RIGHT, which must be there
+#                                                         once, replaced by WRONG: a bug that the target is to find
 #   pyrene_capnp_library(NAME SCHEMAS x.capnp)            messages' classes, included as "folder/x.capnp.h"
 
 # What all our code but the kernel's is compiled with; the kernel has flags of its own.
@@ -21,6 +25,9 @@ elseif(PYRENE_SANITIZE)
   target_compile_options(pyrene_flags INTERFACE -fsanitize=address,undefined,fuzzer-no-link -fno-sanitize-recover=all
     -fno-omit-frame-pointer)
   target_link_options(pyrene_flags INTERFACE -fsanitize=address,undefined)
+elseif(PYRENE_COVERAGE)
+  target_compile_options(pyrene_flags INTERFACE -fprofile-instr-generate -fcoverage-mapping)
+  target_link_options(pyrene_flags INTERFACE -fprofile-instr-generate)
 endif()
 
 function(pyrene_library name)
@@ -64,15 +71,42 @@ function(pyrene_unit_test name)
   endif()
 endfunction()
 
+# libFuzzer's main with the objects of a target, and what it is linked with.
+function(pyrene_fuzz_program name folder output)
+  add_executable(${name} ${ARGN})
+  target_link_options(${name} PRIVATE -fsanitize=fuzzer)
+  set_target_properties(${name} PROPERTIES RUNTIME_OUTPUT_DIRECTORY "${CMAKE_BINARY_DIR}/${folder}" OUTPUT_NAME ${output})
+endfunction()
+
 function(pyrene_fuzz_target name)
+  if(CMAKE_CROSSCOMPILING OR NOT (PYRENE_SANITIZE OR PYRENE_COVERAGE))
+    return()
+  endif()
+  cmake_parse_arguments(PARSE_ARGV 1 arg "" "ROUNDS;SOAK" "LIBS;PARSER")
+  add_library(fuzz_${name}_objects OBJECT ${name}.cc)
+  target_link_libraries(fuzz_${name}_objects PUBLIC pyrene_flags ${arg_LIBS} pyrene::gtest)   # of fixtures that unit tests share
+  pyrene_fuzz_program(fuzz_${name} fuzz ${name})
+  target_link_libraries(fuzz_${name} PRIVATE fuzz_${name}_objects)
+endfunction()
+
+# The changed file's object stands before the library that has the right one, which the linker then leaves out.
+function(pyrene_planted_bug name file right wrong)
   if(CMAKE_CROSSCOMPILING OR NOT PYRENE_SANITIZE)
     return()
   endif()
-  cmake_parse_arguments(PARSE_ARGV 1 arg "" "ROUNDS;SOAK" "LIBS")
-  add_executable(fuzz_${name} ${name}.cc)
-  target_link_libraries(fuzz_${name} PRIVATE pyrene_flags ${arg_LIBS} pyrene::gtest)   # of fixtures that unit tests share
-  target_link_options(fuzz_${name} PRIVATE -fsanitize=fuzzer)
-  set_target_properties(fuzz_${name} PROPERTIES RUNTIME_OUTPUT_DIRECTORY "${CMAKE_BINARY_DIR}/fuzz" OUTPUT_NAME ${name})
+  set(source "${PROJECT_SOURCE_DIR}/${file}")
+  set_property(DIRECTORY APPEND PROPERTY CMAKE_CONFIGURE_DEPENDS "${source}")
+  file(READ "${source}" text)
+  string(FIND "${text}" "${right}" first)
+  string(FIND "${text}" "${right}" last REVERSE)
+  if(first EQUAL -1 OR NOT first EQUAL last)
+    message(FATAL_ERROR "the bug planted for ${name} wants this once in ${file}: ${right}")
+  endif()
+  string(REPLACE "${right}" "${wrong}" text "${text}")
+  file(GENERATE OUTPUT "${CMAKE_CURRENT_BINARY_DIR}/planted/${name}.cc" CONTENT "${text}")
+  pyrene_fuzz_program(planted_${name} planted ${name} "${CMAKE_CURRENT_BINARY_DIR}/planted/${name}.cc")
+  set_source_files_properties("${CMAKE_CURRENT_BINARY_DIR}/planted/${name}.cc" PROPERTIES COMPILE_OPTIONS -Wno-error)   # what only the right text uses
+  target_link_libraries(planted_${name} PRIVATE fuzz_${name}_objects)
 endfunction()
 
 find_program(PYRENE_CAPNP capnp REQUIRED)

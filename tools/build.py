@@ -8,16 +8,18 @@ import progress
 import sysroot
 from paths import BUILD, ROOT
 
-FOLDERS = {"cross": BUILD, "host": BUILD / "host", "host-sanitize": BUILD / "host-sanitize"}
+FOLDERS = {"cross": BUILD, "host": BUILD / "host", "host-sanitize": BUILD / "host-sanitize",
+           "host-coverage": BUILD / "host-coverage"}
 
 
-def _compile(preset):
+def _compile(preset, programs=()):
     folder = FOLDERS[preset]
     stamp, presets = folder / ".configured", (ROOT / "CMakePresets.json").read_text()
     if not stamp.exists() or stamp.read_text() != presets:
         progress.run(f"configuring {preset}", ["cmake", "--preset", preset], f"configure-{preset}.log")
         stamp.write_text(presets)
-    progress.run(f"building {preset}", ["cmake", "--build", folder, "-j", str(os.cpu_count())], f"build-{preset}.log", lines=60)
+    words = ["cmake", "--build", folder, "-j", str(os.cpu_count())] + (["--target", *programs] if programs else [])
+    progress.run(f"building {preset}", words, f"build-{preset}.log", lines=60)
 
 
 def target():
@@ -28,7 +30,7 @@ def target():
     _compile("cross")
 
 
-def host(preset):
-    """The libraries and unit tests as programs of this machine."""
+def host(preset, programs=()):
+    """The libraries and unit tests as programs of this machine; or only these programs and what they need."""
     packages.ensure("test")
-    _compile(preset)
+    _compile(preset, programs)

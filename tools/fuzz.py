@@ -5,10 +5,12 @@ What a target has found interesting stays in build/fuzz/TARGET/corpus and is gon
 repository, and `--merge` adds to it what reaches code that it does not.  A finding is an input in build/fuzz/TARGET/findings.
 """
 import argparse
+import contextlib
 import os
 import re
 import signal
 import subprocess
+import tempfile
 import time
 from pathlib import Path
 
@@ -29,6 +31,12 @@ _CALL = re.compile(r"^\s*pyrene_fuzz_target\(\s*(\w+)([^)]*)\)", re.MULTILINE)
 def targets():
     """{name: the keywords of its line in CMakeLists.txt}"""
     return dict(_CALL.findall((SOURCES / "CMakeLists.txt").read_text()))
+
+
+def keyword(name, word):
+    """What stands behind the word in the target's line."""
+    found = re.search(rf"\b{word}\b((?:\s+(?![A-Z]+\b)\S+)+)", targets()[name])
+    return found[1].split() if found else []
 
 
 def about(name):
@@ -71,6 +79,14 @@ def replay_words(name, path):
 
 def corpora(name):
     return [_folder(name, "corpus"), *([seeds(name)] if seeds(name).is_dir() else [])]
+
+
+@contextlib.contextmanager
+def test_corpora(name):
+    """An empty one, because libFuzzer writes into the first, and the repository's."""
+    FOLDER.mkdir(parents=True, exist_ok=True)
+    with tempfile.TemporaryDirectory(dir=FOLDER) as fresh:
+        yield [fresh, *corpora(name)[1:]]
 
 
 def _run(words):
@@ -120,6 +136,7 @@ def main(arguments):
     parser.add_argument("--time", type=int, default=SECONDS, metavar="S", help=f"seconds for each target ({SECONDS})")
     parser.add_argument("--jobs", type=int, default=1, metavar="N", help="processes (1)")
     parser.add_argument("--merge", action="store_true", help="take what was reached into the repository's corpus instead")
+    parser.add_argument("--coverage", action="store_true", help="tell how many lines of its parser a target reaches from the corpus")
     chosen = parser.parse_args(arguments)
     known = targets()
     if chosen.list:
@@ -131,6 +148,9 @@ def main(arguments):
     if chosen.target and chosen.target not in known:
         raise Failure(f"there is no target {chosen.target}; --list names them")
     files = [os.path.abspath(path) for path in chosen.files]
+    if chosen.coverage:
+        import fuzz_coverage   # which uses this module
+        return 0 if fuzz_coverage.report(list(known) if chosen.all else [chosen.target]) else 1
     with build_lock():
         build.host(PRESET)
     os.chdir(ROOT)

@@ -21,7 +21,8 @@ TEST = {
     "libext2fs-dev": "", "libfdt-dev": "", "libgmock-dev": "", "libgtest-dev": "", "spin": "",
 }
 LINT = {"clang-format": "", "clang-tidy": "", "cloc": "", "git": "", "shellcheck": ""}
-PURPOSES = {"run": RUN, "test": {**RUN, **TEST}, "lint": {**RUN, **TEST, **LINT}}
+COVERAGE = {"llvm-14": ""}
+PURPOSES = {"run": RUN, "test": {**RUN, **TEST}, "lint": {**RUN, **TEST, **LINT}, "coverage": {**RUN, **TEST, **COVERAGE}}
 FROM_BACKPORTS = {"qemu-system-arm"}
 
 

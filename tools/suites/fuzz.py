@@ -23,10 +23,9 @@ class FuzzTest(Test):
     def run(self, log, rounds, first, on_round):
         since = time.time()
         words = [fuzz.program(self.target), *fuzz.options(self.target), f"-runs={rounds}", f"-seed={first + 1}"]
-        seeds = fuzz.seeds(self.target)
         try:
-            execute([*words, *([seeds] if seeds.is_dir() else [])], log, SECONDS if rounds == self.rounds else None,
-                    {"ASAN_OPTIONS": "detect_leaks=1"})
+            with fuzz.test_corpora(self.target) as corpora:
+                execute([*words, *corpora], log, SECONDS if rounds == self.rounds else None, {"ASAN_OPTIONS": "detect_leaks=1"})
         except TestFailure as failure:
             found = [f"replay it with: {fuzz.replay_words(self.target, path)}" for path in fuzz.findings(self.target, since)]
             raise TestFailure("\n".join([str(failure), *found])) from None

@@ -1,0 +1,43 @@
+# SPDX-License-Identifier: Apache-2.0
+# A bug for each target, which test fuzz/TARGET.planted expects it to find: a check left out, or what one forgets to do.
+
+# An answer to a request that was answered already, or never sent.
+pyrene_planted_bug(block_client platform/block/block_client.cc "used_ & ~unsent_" "~uint64_t{0}")
+# A request for more than the disk takes at once.
+pyrene_planted_bug(block_server platform/block/block_server.cc "request.count > most || " "")
+# The end of a log that went round its memory.
+pyrene_planted_bug(console_journal services/console/log_store.cc "at = state_.written % kLogBytes" "at = state_.written")
+# Text that fills what is kept for a guest that goes away.
+pyrene_planted_bug(console_vmm services/console/guest_console.cc "output_.used() + kMaxTextBytes <=" "output_.used() <=")
+# The line for a guest that is not there.
+pyrene_planted_bug(console_xl services/console/multiplexer.cc "domid == 0 || FindGuest(domid) == nullptr" "domid == 0")
+# A guest without a CPU.
+pyrene_planted_bug(init_guest services/init/guest_check.cc "config.getVcpus() == 0 || " "")
+# A service without memory.
+pyrene_planted_bug(init_manifest services/init/manifest_check.cc "service.getHeapKib(), 64, " "service.getHeapKib(), 0, ")
+# A record longer than the journal.
+pyrene_planted_bug(journal_log services/journal/log.cc "words == 0 || words > (valid_ - offset) / kWord - 1" "words == 0")
+# A segment that has more in the file than in memory.
+pyrene_planted_bug(kernel_boot kernel/boot/elf.cc "program.memory_bytes < program.file_bytes" "false")
+# The handle of a map that no table has.
+pyrene_planted_bug(vmm_exit services/vmm/grant_map.cc "op->handle >= max_maps_ || " "")
+# A RAM disk larger than what the kernel left.
+pyrene_planted_bug(vmm_image services/vmm/image.cc "modules > ram_end - kernel_end" "false")
+# The ring of a connection that is not there.
+pyrene_planted_bug(xenstore_journal services/xenstore/journal/restore.cc
+  "!server_->connections().contains(id) || " "")
+# XSA-440: the accounts after the end of a transaction.
+pyrene_planted_bug(xenstore_toolstack services/xenstore/requests_transaction.cc
+  "  account.memory -= ended.mapped().charged;\n  --account.transactions;" "  --account.transactions;")
+# XSA-115: a VMM removes what is not its guest's.
+pyrene_planted_bug(xenstore_vmm services/xenstore/service/vmm_authority.cc
+  "in_transaction) {\n  if (!Owns(path)) return Error::kAccess;" "in_transaction) {")
+# XSA-330: memory of transactions lost at a reset.
+pyrene_planted_bug(xenstore_wire services/xenstore/requests_transaction.cc
+  "    account.memory -= transaction.charged;\n    --account.transactions;" "    --account.transactions;")
+# A disk that ends within a sector.
+pyrene_planted_bug(xl_disk_spec services/xl/disk_spec.cc "(size << shift) % 512 != 0" "false")
+# More CPUs than the guest may have.
+pyrene_planted_bug(xl_guest_config services/xl/guest_config.cc "if (max_vcpus < vcpus)" "if (false)")
+# A network interface with a group's address.
+pyrene_planted_bug(xl_vif_spec services/xl/vif_spec.cc "(mac[0] & 1) != 0" "false")
