@@ -13,8 +13,8 @@ pyrene_planted_bug(console_vmm services/console/guest_console.cc "output_.used()
 pyrene_planted_bug(console_xl services/console/multiplexer.cc "domid == 0 || FindGuest(domid) == nullptr" "domid == 0")
 # A guest without a CPU.
 pyrene_planted_bug(init_guest services/init/guest_check.cc "config.getVcpus() == 0 || " "")
-# A service without memory.
-pyrene_planted_bug(init_manifest services/init/manifest_check.cc "service.getHeapKib(), 64, " "service.getHeapKib(), 0, ")
+# A channel's bit that is init's.
+pyrene_planted_bug(init_manifest services/init/manifest_check.cc "Number(\"bit\", bit, 0, kFirstInitBit - 1)" "Number(\"bit\", bit, 0, 255)")
 # A record longer than the journal.
 pyrene_planted_bug(journal_log services/journal/log.cc "words == 0 || words > (valid_ - offset) / kWord - 1" "words == 0")
 # A segment that has more in the file than in memory.
