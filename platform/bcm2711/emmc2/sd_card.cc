@@ -65,7 +65,7 @@ absl::StatusOr<uint32_t> SdCard::Send(uint32_t index, uint32_t argument, Respons
 
 absl::StatusOr<uint32_t> SdCard::SendChecked(uint32_t index, uint32_t argument, ResponseKind kind,
                                              const Data* data) {
-  const absl::StatusOr<uint32_t> card = Send(index, argument, kind, data);
+  absl::StatusOr<uint32_t> card = Send(index, argument, kind, data);
   if (card.ok() && (*card & kCardErrors) != 0)
     return absl::DataLossError(absl::StrCat("CMD", index, ": card status 0x", absl::Hex(*card)));
   return card;
@@ -73,7 +73,7 @@ absl::StatusOr<uint32_t> SdCard::SendChecked(uint32_t index, uint32_t argument, 
 
 absl::StatusOr<uint32_t> SdCard::SendApplication(uint32_t index, uint32_t argument,
                                                  ResponseKind kind, const Data* data) {
-  const absl::StatusOr<uint32_t> announced = SendChecked(kApplication, address_);
+  absl::StatusOr<uint32_t> announced = SendChecked(kApplication, address_);
   if (!announced.ok()) return announced;
   return Send(index, argument, kind, data);
 }

@@ -49,8 +49,8 @@ absl::Status VirtioDisk::Open() {
   if (!features.ok()) return features.status();
   features_ = *features;
   has_flush_ = (features_ & kFlush) != 0;
-  const absl::Status status = device_.SetQueue(physical_, Virtqueue::kSize,
-                                               Virtqueue::kAvailableOffset, Virtqueue::kUsedOffset);
+  absl::Status status = device_.SetQueue(physical_, Virtqueue::kSize, Virtqueue::kAvailableOffset,
+                                         Virtqueue::kUsedOffset);
   if (!status.ok()) {
     device_.Fail();
     return status;
