@@ -127,7 +127,7 @@ class FakeCard final : public SdhciIo {
     reading_ = read;
     writing_ = !read;
     own_ = !own.empty();
-    data_ = own_ ? own : std::vector<uint8_t>(bytes);
+    data_ = own_ ? std::move(own) : std::vector<uint8_t>(bytes);
     if (read && !own_)
       std::copy_n(content.begin() + static_cast<ptrdiff_t>(at), bytes, data_.begin());
     if ((registers_[3] & transfer::kDma) != 0) Dma();
