@@ -5,6 +5,7 @@
 #include <string>
 
 #include "absl/strings/str_cat.h"
+#include "proto/failure.h"
 #include "runtime/kill_point.h"
 
 namespace pyrene::fs {
@@ -13,26 +14,8 @@ namespace {
 constexpr size_t kEntriesPerMessage = 16;
 constexpr size_t kExtentsPerMessage = 64;
 constexpr size_t kMaxPath = 1023;
-constexpr size_t kMaxReason = 300;
 constexpr uint32_t kMaxReadBytes = 1 << 20;
 constexpr size_t kBufferBytes = 64 << 10;
-
-proto::FailureCode CodeOf(const absl::Status& status) {
-  switch (status.code()) {
-    case absl::StatusCode::kNotFound:
-      return proto::FailureCode::NOT_FOUND;
-    case absl::StatusCode::kResourceExhausted:
-      return proto::FailureCode::NO_MEMORY;
-    case absl::StatusCode::kInvalidArgument:
-    case absl::StatusCode::kOutOfRange:
-    case absl::StatusCode::kFailedPrecondition:
-      return proto::FailureCode::INVALID;
-    case absl::StatusCode::kUnimplemented:
-      return proto::FailureCode::UNSUPPORTED;
-    default:
-      return proto::FailureCode::FAILED;
-  }
-}
 
 absl::StatusOr<std::string> PathOf(capnp::Text::Reader path) {
   if (path.size() == 0 || path.size() > kMaxPath)
@@ -101,9 +84,7 @@ absl::Status FsServer::Handle(proto::FsRequest::Reader request) {
   }
   if (!status.ok()) {
     reply = builder_.Start<proto::FsReply>();
-    auto failure = reply.initFailed();
-    failure.setCode(CodeOf(status));
-    failure.setReason(std::string(status.message().substr(0, kMaxReason)).c_str());
+    proto::WriteFailure(status, reply.initFailed());
   }
   reply.setId(id);
   unsent_ = true;

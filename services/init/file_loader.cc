@@ -4,7 +4,9 @@
 #include <algorithm>
 #include <utility>
 
+#include "absl/strings/match.h"
 #include "absl/strings/str_cat.h"
+#include "proto/failure.h"
 #include "runtime/clock.h"
 #include "services/fs/client/card_path.h"
 
@@ -13,22 +15,15 @@ namespace {
 
 constexpr unsigned kBatch = 4;
 constexpr uint64_t kPage = 4096;
+constexpr size_t kMaxReason = 250;
 
 std::string OnCard(const std::string& path) { return absl::StrCat("/", fs::kCardFolder, path); }
 
-absl::Status ToStatus(proto::Failure::Reader failure) {
-  const std::string reason = absl::StrCat(std::string(failure.getReason().cStr()).substr(0, 250));
-  const std::string text = !reason.empty() && reason[0] == '/' ? OnCard(reason) : reason;
-  switch (failure.getCode()) {
-    case proto::FailureCode::NOT_FOUND:
-      return absl::NotFoundError(text);
-    case proto::FailureCode::NO_MEMORY:
-      return absl::ResourceExhaustedError(text);
-    case proto::FailureCode::INVALID:
-      return absl::InvalidArgumentError(text);
-    default:
-      return absl::InternalError(text);
-  }
+// As it is to be shown to users: fs names files by its own paths.
+absl::Status Explain(proto::Failure::Reader failure) {
+  const absl::Status status = proto::ToStatus(failure);
+  const std::string reason(status.message().substr(0, kMaxReason));
+  return absl::Status(status.code(), absl::StartsWith(reason, "/") ? OnCard(reason) : reason);
 }
 
 }  // namespace
@@ -102,7 +97,7 @@ absl::Status FileLoader::Handle(proto::FsReply::Reader reply) {
   if (work_.empty() || work_.front().id != asked_for_) return absl::OkStatus();
   ArmTimer();
   Work& work = work_.front();
-  absl::Status status = reply.isFailed() ? ToStatus(reply.getFailed())
+  absl::Status status = reply.isFailed() ? Explain(reply.getFailed())
                         : work.sized     ? TakeData(work, reply)
                                          : TakeSize(work, reply);
   if (!status.ok() || (work.sized && work.file == work.files.size())) End(std::move(status));

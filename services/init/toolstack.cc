@@ -6,6 +6,7 @@
 #include <utility>
 
 #include "absl/strings/str_cat.h"
+#include "proto/failure.h"
 #include "runtime/log.h"
 
 namespace pyrene::init {
@@ -19,24 +20,6 @@ constexpr size_t kGuestsPerMessage = 4;
 constexpr size_t kFilesPerMessage = 16;
 constexpr size_t kMaxPath = 1023;
 constexpr uint32_t kMaxFileData = 4096;
-
-proto::FailureCode CodeOf(const absl::Status& status) {
-  switch (status.code()) {
-    case absl::StatusCode::kNotFound:
-      return proto::FailureCode::NOT_FOUND;
-    case absl::StatusCode::kAlreadyExists:
-      return proto::FailureCode::ALREADY_EXISTS;
-    case absl::StatusCode::kResourceExhausted:
-      return proto::FailureCode::NO_MEMORY;
-    case absl::StatusCode::kInvalidArgument:
-    case absl::StatusCode::kOutOfRange:
-      return proto::FailureCode::INVALID;
-    case absl::StatusCode::kUnimplemented:
-      return proto::FailureCode::UNSUPPORTED;
-    default:
-      return proto::FailureCode::FAILED;
-  }
-}
 
 }  // namespace
 
@@ -144,12 +127,9 @@ void Toolstack::Done(uint32_t id) {
 }
 
 void Toolstack::Fail(uint32_t id, const absl::Status& status) {
-  Queue([id, code = CodeOf(status),
-         reason = std::string(status.message().substr(0, 300))](auto reply) {
+  Queue([id, status](auto reply) {
     reply.setId(id);
-    auto failure = reply.initFailed();
-    failure.setCode(code);
-    failure.setReason(reason.c_str());
+    proto::WriteFailure(status, reply.initFailed());
     return false;
   });
 }
@@ -255,9 +235,8 @@ void Toolstack::DescribeConfig(uint32_t id, uint16_t domid) {
     reply.setId(id);
     const Guest* const guest = std::as_const(guests_).Find(domid);
     if (guest == nullptr) {
-      auto failure = reply.initFailed();
-      failure.setCode(proto::FailureCode::NOT_FOUND);
-      failure.setReason(absl::StrCat("there is no guest with domid ", domid).c_str());
+      proto::WriteFailure(absl::NotFoundError(absl::StrCat("there is no guest with domid ", domid)),
+                          reply.initFailed());
       return false;
     }
     reply.setConfig(guest->Config());
@@ -273,9 +252,7 @@ void Toolstack::ListFiles(uint32_t id, std::string directory) {
     // One more than fits tells whether there are more.
     const auto entries = files.List(directory, after, kFilesPerMessage + 1);
     if (!entries.ok()) {
-      auto failure = reply.initFailed();
-      failure.setCode(proto::FailureCode::NOT_FOUND);
-      failure.setReason(std::string(entries.status().message().substr(0, 300)).c_str());
+      proto::WriteFailure(entries.status(), reply.initFailed());
       return false;
     }
     const size_t count = std::min(entries->size(), kFilesPerMessage);

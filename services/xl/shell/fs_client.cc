@@ -6,9 +6,9 @@
 
 #include "absl/strings/match.h"
 #include "absl/strings/str_cat.h"
+#include "proto/failure.h"
 #include "services/fs/client/card_path.h"
 #include "services/xl/plain_text.h"
-#include "services/xl/shell/failure.h"
 
 namespace pyrene::xl {
 namespace {
@@ -35,7 +35,7 @@ FsClient::FsClient(Waiter& waiter, proto::Channel channel, unsigned bit)
 void FsClient::OnReply(proto::FsReply::Reader reply) {
   const uint32_t id = reply.getId();
   if (id == 0 || id != awaited_ || result_.has_value()) return;  // of a call that was given up
-  result_ = reply.isFailed() ? Explain(ToStatus(reply.getFailed())) : (*take_)(reply);
+  result_ = reply.isFailed() ? Explain(proto::ToStatus(reply.getFailed())) : (*take_)(reply);
 }
 
 absl::Status FsClient::CallOnce(const Link::Fill& fill, const Take& take) {

@@ -5,8 +5,8 @@
 #include <utility>
 
 #include "absl/strings/str_cat.h"
+#include "proto/failure.h"
 #include "runtime/log.h"
-#include "services/xl/shell/failure.h"
 
 namespace pyrene::xl {
 namespace {
@@ -73,7 +73,7 @@ void Toolstack::OnReply(ToolstackReply::Reader reply) {
     return;
   }
   if (id == 0 || id != awaited_ || result_.has_value()) return;  // of a call that was given up
-  absl::Status status = reply.isFailed() ? ToStatus(reply.getFailed()) : (*take_)(reply);
+  absl::Status status = reply.isFailed() ? proto::ToStatus(reply.getFailed()) : (*take_)(reply);
   if (!status.ok() || reply.getLast()) result_ = std::move(status);
 }
 
