@@ -99,14 +99,11 @@ absl::Status Driver::Serve(Disk& disk, int count, char** names) {
 }
 
 int Driver::Result(const absl::Status& status) {
-  if (status.ok()) return EXIT_SUCCESS;
   if (absl::IsNotFound(status)) {
     runtime::LogInfo(status.message(), ": this driver ends");
     return EXIT_SUCCESS;
   }
-  runtime::LogError(status.message());
-  if (supervision_ != nullptr) supervision_->Failed(status.message());
-  return EXIT_FAILURE;
+  return init::ExitStatus(status, supervision_.get());
 }
 
 }  // namespace pyrene::block

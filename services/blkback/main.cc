@@ -3,7 +3,6 @@
 // The service blkback: guests' disks. Its capability: `events`; its channel: `init`, by which the
 // channels of guests' VMMs and the memory of RAM disks come. An argument "/dev/vda=vda" names a
 // block device, the channel `vda` with its driver, and their data, capability `vda.data`.
-#include <cstdlib>
 #include <memory>
 #include <string>
 #include <utility>
@@ -82,8 +81,5 @@ int main(int count, char** arguments) {
   pyrene::blkback::Main main;
   absl::Status status = main.Start(count, arguments);
   if (status.ok()) status = main.Run();
-  if (status.ok()) return EXIT_SUCCESS;
-  pyrene::runtime::LogError(status.message());
-  if (main.supervision() != nullptr) main.supervision()->Failed(status.message());
-  return EXIT_FAILURE;
+  return pyrene::init::ExitStatus(status, main.supervision());
 }

@@ -3,7 +3,6 @@
 // The console service: the UART, guests' consoles, the log. Its capabilities: `uart` (device page),
 // `uart.irq`, `events`, `journal`, `kernelLog`, `log.NAME` of each service; channels `init` and
 // `console` (with xl).
-#include <cstdlib>
 #include <memory>
 #include <string>
 #include <utility>
@@ -212,8 +211,5 @@ int main() {
   pyrene::console::Main main;
   absl::Status status = main.Start();
   if (status.ok()) status = main.Run();
-  if (status.ok()) return EXIT_SUCCESS;
-  pyrene::runtime::LogError(status.message());
-  if (main.supervision() != nullptr) main.supervision()->Failed(status.message());
-  return EXIT_FAILURE;
+  return pyrene::init::ExitStatus(status, main.supervision());
 }

@@ -5,7 +5,6 @@
 // is the disk's name as Linux calls it.
 //
 // It keeps nothing over its death: requests name their files, and clients ask again.
-#include <cstdlib>
 #include <memory>
 #include <string>
 #include <utility>
@@ -122,8 +121,5 @@ int main(int argc, char** argv) {
   auto& service = *new pyrene::fs::Service;
   absl::Status status = service.Start(argc, argv);
   if (status.ok()) status = service.Run();
-  if (status.ok()) return EXIT_SUCCESS;
-  pyrene::runtime::LogError(status.message());
-  if (service.supervision() != nullptr) service.supervision()->Failed(status.message());
-  return EXIT_FAILURE;
+  return pyrene::init::ExitStatus(status, service.supervision());
 }

@@ -393,7 +393,6 @@ int main(int argc, char** argv) {
   absl::Status status = service.Start(repair);
   const bool damaged = absl::IsDataLoss(status);
   if (status.ok()) status = service.Run();
-  pyrene::runtime::LogError(status.message());
-  if (service.supervision() != nullptr) service.supervision()->Failed(status.message());
-  return damaged ? pyrene::init::kExitNeedsRepair : EXIT_FAILURE;
+  const int result = pyrene::init::ExitStatus(status, service.supervision());
+  return damaged ? pyrene::init::kExitNeedsRepair : result;
 }

@@ -2,13 +2,11 @@
 //
 // xl: the shell on the serial line, and the toolstack. It holds nothing but four channels, so its
 // death harms no guest; its next life prints a fresh prompt.
-#include <cstdlib>
 #include <memory>
 #include <string>
 #include <utility>
 
 #include "proto/connect.h"
-#include "runtime/log.h"
 #include "runtime/service.h"
 #include "services/init/client/supervision_client.h"
 #include "services/xl/shell/shell.h"
@@ -59,15 +57,8 @@ int Main() {
   handlers.stop = [&waiter] { waiter.Stop(); };
   absl::StatusOr<std::unique_ptr<init::SupervisionClient>> supervision =
       init::SupervisionClient::Open(std::move(handlers));
-  if (!supervision.ok()) {
-    runtime::LogError(supervision.status().message());
-    return EXIT_FAILURE;
-  }
-  const absl::Status status = Serve(loop, **supervision, waiter);
-  if (status.ok()) return EXIT_SUCCESS;
-  runtime::LogError(status.message());
-  (*supervision)->Failed(status.message());
-  return EXIT_FAILURE;
+  if (!supervision.ok()) return init::ExitStatus(supervision.status(), nullptr);
+  return init::ExitStatus(Serve(loop, **supervision, waiter), supervision->get());
 }
 
 }  // namespace

@@ -1,9 +1,11 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "services/init/client/supervision_client.h"
 
+#include <cstdlib>
 #include <utility>
 
 #include "proto/connect.h"
+#include "runtime/log.h"
 
 namespace pyrene::init {
 namespace {
@@ -111,6 +113,13 @@ void SupervisionClient::SendQueued() {
     queue_.pop_front();
   }
   channel_.Flush();
+}
+
+int ExitStatus(const absl::Status& status, SupervisionClient* supervision) {
+  if (status.ok()) return EXIT_SUCCESS;
+  runtime::LogError(status.message());
+  if (supervision != nullptr) supervision->Failed(status.message());
+  return EXIT_FAILURE;
 }
 
 }  // namespace pyrene::init

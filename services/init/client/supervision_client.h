@@ -86,4 +86,8 @@ class SupervisionClient {
   std::deque<Fill> queue_;
 };
 
+// What main of a service ends with. An error is said in the log and to init, if there is a channel
+// with it.
+int ExitStatus(const absl::Status& status, SupervisionClient* supervision);
+
 }  // namespace pyrene::init
