@@ -4,12 +4,14 @@
 #include <utility>
 
 #include "absl/strings/str_cat.h"
+#include "absl/strings/str_split.h"
 #include "platform/block/pool_channel.h"
 #include "proto/block.capnp.h"
 #include "proto/connect.h"
 #include "proto/pv_rings.h"
 #include "services/init/guest.h"
 #include "services/init/layout.h"
+#include "services/init/supervisor.h"
 
 namespace pyrene::init {
 namespace {
@@ -34,7 +36,56 @@ void ForEachName(const Guest& guest, Function function) {
   }
 }
 
+// The channel with the driver of a block device, as an argument of blkback's names it
+// ("/dev/vda=vda"). Empty: there is no such device.
+std::string DeviceChannel(const Service& blkback, absl::string_view device) {
+  for (const auto argument : blkback.spec().getArguments()) {
+    const std::pair<absl::string_view, absl::string_view> parts =
+        absl::StrSplit(absl::string_view(argument.cStr()), '=');
+    if (parts.first == device) return std::string(parts.second);
+  }
+  return "";
+}
+
+absl::Status CheckDevice(const Service& blkback, absl::string_view device, Supervisor& supervisor) {
+  const std::string channel = DeviceChannel(blkback, device);
+  if (channel.empty())
+    return absl::NotFoundError(absl::StrCat("there is no block device ", device));
+  const Service* const driver = supervisor.ServerOf(channel);
+  if (driver == nullptr || driver->phase() == Service::Phase::kStopped) {
+    return absl::NotFoundError(
+        absl::StrCat("there is no block device ", device, ": its driver found none at the start"));
+  }
+  return absl::OkStatus();
+}
+
+absl::Status CheckFree(proto::Disk::Reader disk, absl::Span<const std::unique_ptr<Guest>> guests) {
+  for (const auto& guest : guests) {
+    for (const proto::Disk::Reader other : guest->Config().getDisks()) {
+      if (!other.isPhy() || other.getTarget() != disk.getTarget()) continue;
+      if (disk.getReadOnly() && other.getReadOnly()) continue;
+      return absl::FailedPreconditionError(
+          absl::StrCat(disk.getTarget().cStr(), " is in use by guest ", guest->name));
+    }
+  }
+  return absl::OkStatus();
+}
+
 }  // namespace
+
+absl::Status CheckDisks(proto::GuestConfig::Reader config,
+                        absl::Span<const std::unique_ptr<Guest>> guests, Supervisor& supervisor) {
+  if (config.getDisks().size() == 0) return absl::OkStatus();
+  const Service* const blkback = supervisor.Find("blkback");
+  if (blkback == nullptr) return absl::UnimplementedError("this machine has no blkback");
+  for (const proto::Disk::Reader disk : config.getDisks()) {
+    if (!disk.isPhy()) continue;
+    absl::Status status = CheckDevice(*blkback, disk.getTarget().cStr(), supervisor);
+    if (status.ok()) status = CheckFree(disk, guests);
+    if (!status.ok()) return status;
+  }
+  return absl::OkStatus();
+}
 
 absl::Status AllocateDisks(RamPool& pool, Guest& guest) {
   const auto disks = guest.Config().getDisks();

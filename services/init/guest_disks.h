@@ -5,10 +5,13 @@
 // for its life and outlives blkback. On the target only.
 #pragma once
 
+#include <memory>
 #include <string>
 #include <vector>
 
 #include "absl/status/status.h"
+#include "absl/types/span.h"
+#include "proto/guest.capnp.h"
 #include "services/init/link.h"
 #include "services/init/ram.h"
 
@@ -17,6 +20,7 @@ namespace pyrene::init {
 struct Grant;
 struct Guest;
 class Service;
+class Supervisor;
 
 struct GuestDisk {
   Link link;
@@ -25,6 +29,11 @@ struct GuestDisk {
 
 // Of kernel memory that the VMM needs to map one disk's channel.
 inline constexpr uint64_t kDiskQuotaPages = 4;
+
+// Whether a new guest can have such disks beside the guests that there are: the devices are there,
+// and what one writes nobody else has.
+absl::Status CheckDisks(proto::GuestConfig::Reader config,
+                        absl::Span<const std::unique_ptr<Guest>> guests, Supervisor& supervisor);
 
 // All disks of guest.Config(). The RAM disks' memory is not zeroed.
 absl::Status AllocateDisks(RamPool& pool, Guest& guest);

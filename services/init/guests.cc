@@ -4,7 +4,6 @@
 #include <algorithm>
 #include <utility>
 
-#include "absl/strings/match.h"
 #include "absl/strings/str_cat.h"
 #include "proto/connect.h"
 #include "proto/console.capnp.h"
@@ -13,7 +12,6 @@
 #include "runtime/kernel/error.h"
 #include "runtime/kernel/syscall.h"
 #include "runtime/log.h"
-#include "services/fs/client/card_path.h"
 #include "services/init/guest_check.h"
 #include "services/init/layout.h"
 
@@ -28,7 +26,6 @@ constexpr size_t kMaxWaiting = 8;
 // Of the guest's own domain: root and second-level tables, capability table, and room to split
 // blocks where the guest gives pages back; the last also for its VMM.
 constexpr uint64_t kGuestQuotaPages = 24;
-constexpr uint64_t kRamPagesPerQuotaPage = 4096;  // 16 MiB
 // Of its VMM for each vCPU: its state page, Vcpu, thread and two notifications.
 constexpr uint64_t kVcpuQuotaPages = 3;
 constexpr Rights kReadWrite = rights::kRead | rights::kWrite;
@@ -108,41 +105,8 @@ absl::Status Guests::CheckNew(proto::GuestConfig::Reader config) const {
     }
   }
   if (absl::Status status = CheckFile(config.getKernel()); !status.ok()) return status;
-  if (absl::Status status = CheckDisks(config); !status.ok()) return status;
+  if (absl::Status status = CheckDisks(config, guests_, supervisor_); !status.ok()) return status;
   return config.getRamdisk().size() == 0 ? absl::OkStatus() : CheckFile(config.getRamdisk());
-}
-
-absl::Status Guests::CheckFile(capnp::Text::Reader path) const {
-  if (!fs::PathOnCard(path.cStr()).has_value())
-    return world_.bundle.files().Find(path.cStr()).status();
-  // Whether it is there is seen when it is read.
-  return loader_ == nullptr ? absl::NotFoundError("there is no fs") : absl::OkStatus();
-}
-
-// Who else has the disk; writing is for one alone.
-absl::Status Guests::CheckDisks(proto::GuestConfig::Reader config) const {
-  if (config.getDisks().size() != 0 && supervisor_.Find("blkback") == nullptr)
-    return absl::UnimplementedError("this machine has no blkback");
-  for (const proto::Disk::Reader disk : config.getDisks()) {
-    if (disk.isRam()) continue;
-    const std::string device = absl::StrCat(disk.getTarget().cStr(), "=");
-    bool known = false;
-    for (const auto argument : supervisor_.Find("blkback")->spec().getArguments())
-      known |= absl::StartsWith(argument.cStr(), device);
-    if (!known) {
-      return absl::NotFoundError(
-          absl::StrCat("there is no block device ", disk.getTarget().cStr()));
-    }
-    for (const auto& guest : guests_) {
-      for (const proto::Disk::Reader other : guest->Config().getDisks()) {
-        if (other.isRam() || other.getTarget() != disk.getTarget()) continue;
-        if (disk.getReadOnly() && other.getReadOnly()) continue;
-        return absl::FailedPreconditionError(
-            absl::StrCat(disk.getTarget().cStr(), " is in use by guest ", guest->name));
-      }
-    }
-  }
-  return absl::OkStatus();
 }
 
 absl::Status Guests::Create(proto::GuestConfig::Reader config, uint32_t request) {
@@ -182,43 +146,6 @@ absl::Status Guests::Create(proto::GuestConfig::Reader config, uint32_t request)
   }
   LoadFiles(made);
   return absl::OkStatus();
-}
-
-void Guests::LoadFiles(Guest& guest) {
-  const proto::GuestConfig::Reader config = guest.Config();
-  FileLoader::Job job;
-  for (const char* path : {config.getKernel().cStr(), config.getRamdisk().cStr()}) {
-    const std::optional<std::string> on_card = fs::PathOnCard(path);
-    if (!on_card.has_value()) continue;
-    job.paths.push_back(*on_card);
-    guest.loaded.push_back({path, {}});
-  }
-  if (job.paths.empty()) return;
-  job.most = config.getMemoryKib() * 1024;
-  job.allocate = [this, &guest](uint64_t bytes) { return AllocateFiles(guest, bytes); };
-  job.done = [this, &guest](absl::StatusOr<std::vector<FileLoader::Range>> ranges) {
-    guest.load = 0;
-    guest.files_view = runtime::Memory();
-    if (ranges.ok()) {
-      for (size_t i = 0; i < ranges->size(); ++i) guest.loaded[i].range = (*ranges)[i];
-    } else if (guest.failure.empty()) {
-      guest.failure = std::string(ranges.status().message());
-    }
-    Wake();
-  };
-  guest.load = loader_->Add(std::move(job));
-}
-
-// By blocks, so that its VMM maps it without many tables.
-absl::StatusOr<absl::Span<uint8_t>> Guests::AllocateFiles(Guest& guest, uint64_t bytes) {
-  constexpr uint64_t kBlockBytes = uint64_t{FreePages::kBlockPages} * 4096;
-  absl::Status status = Take(world_.ram.Allocate(bytes / 4096, 0, Named("files of guest ", guest),
-                                                 bytes < kBlockBytes ? 4096 : kBlockBytes),
-                             guest.files);
-  if (status.ok()) status = Take(guest.files.Map(), guest.files_view);
-  if (!status.ok()) return status;
-  guest.vmm->set_quota_pages(guest.vmm->quota_pages() + bytes / 4096 / kRamPagesPerQuotaPage + 4);
-  return absl::Span<uint8_t>(guest.files_view.data(), guest.files_view.size());
 }
 
 // The small pieces first: they take what is left of broken ranges, so that RAM gets large ones.

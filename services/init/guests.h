@@ -79,7 +79,6 @@ class Guests {
   Guest* Find(uint16_t domid);
   Guest* FindByVmm(const Service& vmm);
   absl::Status CheckNew(proto::GuestConfig::Reader config) const;
-  absl::Status CheckDisks(proto::GuestConfig::Reader config) const;
   absl::Status CheckFile(capnp::Text::Reader path) const;
   absl::Status Allocate(Guest& guest);
   // Begins to read those of its files that are on the disk.

@@ -97,6 +97,13 @@ absl::StatusOr<proto::Channel> Supervisor::OpenOwnEnd(absl::string_view name) {
       absl::StrCat("the manifest has no channel ", name, " with init at an end"));
 }
 
+const Service* Supervisor::ServerOf(absl::string_view name) const {
+  for (const std::unique_ptr<ManifestChannel>& channel : channels_) {
+    if (absl::string_view(channel->spec.getName().cStr()) == name) return channel->server;
+  }
+  return nullptr;
+}
+
 unsigned Supervisor::NextBit() { return kFirstServiceBit + next_bit_++ % kServiceBits; }
 
 absl::StatusOr<Service*> Supervisor::Add(std::string name, proto::Service::Reader spec) {

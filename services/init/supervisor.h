@@ -62,6 +62,8 @@ class Supervisor {
   void DestroyAll();
 
   Service* Find(absl::string_view name);
+  // Of a manifest channel. nullptr: there is none, or it is init.
+  const Service* ServerOf(absl::string_view channel) const;
   // Of RAM, for the channels between services.
   uint64_t OwnPages() const;
   // In the order of their start.

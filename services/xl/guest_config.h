@@ -64,10 +64,10 @@ struct GuestConfig {
   std::vector<VifSpec> vifs;    // devid always set, none twice
 };
 
-// What this build can give a guest.  Devices that it cannot are refused with the line that asks for
-// them, after their specifications were checked.
 inline constexpr size_t kMaxDisks = 4;
 
+// What this build can give a guest.  Devices that it cannot are refused with the line that asks for
+// them, after their specifications were checked.
 struct GuestFeatures {
   bool disks = false;
   bool vifs = false;

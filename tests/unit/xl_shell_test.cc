@@ -429,6 +429,16 @@ TEST_F(ShellTest, FilesOfTheDisk) {
   EXPECT_THAT(shown, HasSubstr("/dev/vda2               1000         300         650  32% /sd\n"));
 }
 
+TEST_F(ShellTest, AMountedDeviceIsNotForAGuestToWrite) {
+  Command("xl create guest.cfg 'disk=[\"phy:/dev/vda,xvda,w\"]'");
+  Command("xl create guest.cfg 'disk=[\"phy:/dev/vda,xvda,r\"]' 'name=\"reader\"'");
+  Command("xl create guest.cfg 'disk=[\"phy:/dev/vdb,xvda,w\"]' 'name=\"other\"'");
+  const std::string shown = Run();
+  EXPECT_THAT(shown,
+              HasSubstr("/dev/vda can not be written by a guest: /dev/vda2 is mounted at /sd"));
+  EXPECT_THAT(init_.done, ElementsAre(HasSubstr("create reader"), HasSubstr("create other")));
+}
+
 TEST_F(ShellTest, AFileIsReadOnWhenFsIsRestarted) {
   fs_.files["/big"] = std::string(100'000, 'x') + "end\n";
   unsigned reads = 0;
