@@ -7,6 +7,7 @@
 #include "absl/strings/str_cat.h"
 #include "proto/connect.h"
 #include "runtime/guarded.h"
+#include "runtime/kill_point.h"
 #include "runtime/service.h"
 
 namespace pyrene::blkback {
@@ -62,10 +63,12 @@ void Device::Start(DeviceDisk& disk, const block::DiskRequest& request) {
     }
   }
   const auto id = static_cast<uint32_t>(slot - slots_.begin());
-  if (!client_.Submit(id, own).ok()) Done(id, proto::BlockStatus::IO_ERROR);
+  if (!client_.Submit(id, own).ok()) return Done(id, proto::BlockStatus::IO_ERROR);
+  runtime::KillPoint("device.asked");
 }
 
 void Device::Done(uint32_t id, proto::BlockStatus status) {
+  runtime::KillPoint("device.answered");
   Slot& slot = slots_[id];
   if (slot.disk != nullptr && slot.request.operation == block::Operation::kRead &&
       status == proto::BlockStatus::OK &&

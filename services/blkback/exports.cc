@@ -11,6 +11,7 @@
 #include "platform/block/pool_channel.h"
 #include "proto/connect.h"
 #include "proto/pv_rings.h"
+#include "runtime/kill_point.h"
 #include "services/blkback/ram_disk.h"
 
 namespace pyrene::blkback {
@@ -53,6 +54,7 @@ absl::Status Exports::Offer(const init::Offer& offer) {
                                        proto::Side::kServer, offer.schema_id),
       pool);
   exports_[offer.name] = std::move(made);
+  runtime::KillPoint("disk.opened");
   return absl::OkStatus();
 }
 
