@@ -1,6 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
 # A bug for each target, which test fuzz/TARGET.planted expects it to find: a check left out, or what one forgets to do.
 
+# A partition that shares sectors with another.
+pyrene_planted_bug(block_partitions platform/block/partition_table.cc "partition.first < furthest->first + furthest->sectors" "false")
 # An answer to a request that was answered already, or never sent.
 pyrene_planted_bug(block_client platform/block/block_client.cc "used_ & ~unsent_" "~uint64_t{0}")
 # A request for more than the disk takes at once.

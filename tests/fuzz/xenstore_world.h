@@ -4,10 +4,13 @@
 #pragma once
 
 #include <string>
+#include <utility>
 
 #include "absl/status/status.h"
 #include "services/xenstore/server.h"
 #include "services/xenstore/service/limits.h"
+#include "services/xenstore/service/message_link.h"
+#include "tests/fuzz/peer.h"
 #include "tests/fuzz/require.h"
 
 namespace pyrene::fuzz {
@@ -46,5 +49,17 @@ struct XenstoreWorld {
   xenstore::Server server{&host, nullptr, xenstore::ServiceOptions()};
   xenstore::ConnectionId tool = server.OpenService({0x7fe0, /*privileged=*/true});
 };
+
+// Sends an input to the store as the messages of the VMM of guest `domid`, of the toolstack if it
+// is 0. The connection is over then.
+inline void SendToStore(XenstoreWorld& world, xenstore::DomId domid, const uint8_t* data,
+                        size_t bytes) {
+  static auto& peer = *new Peer(proto::SchemaId<proto::XenstoreRequest>(), proto::Side::kClient);
+  xenstore::MessageLink link(world.server, std::move(*peer.Open()), domid);
+  SendAll(peer, data, bytes, [&] {
+    for (int i = 0; i < 8 && link.Serve(); ++i) peer.Drain();
+  });
+  Require(world.server.CheckAccounts().ok());
+}
 
 }  // namespace pyrene::fuzz
