@@ -13,7 +13,6 @@ from progress import Failure, say
 FOLDER = ROOT / "tests/bench"
 GUEST = FOLDER / "bench.cfg"
 STORE = FOLDER / "store.cfg"
-STORE_KILLS = 11               # as tests/bench/store_guest
 BETWEEN_KILLS = 0.5            # seconds of the host's: the guest's next requests
 SERVICES = FOLDER / "services.list"
 DETACH = "\x1d"
@@ -21,7 +20,7 @@ BOOT_SECONDS = 120
 ROWS_SECONDS = 600
 ROW = re.compile(r"^BENCH (\w+) (\d+\.\d+)$", re.MULTILINE)
 END = re.compile(r"^BENCH (end$|failed: .*$)", re.MULTILINE)
-READY = re.compile(r"^ready to be kept waiting$", re.MULTILINE)
+READY = re.compile(r"^ready to be kept waiting (\d+) times$", re.MULTILINE)
 REPORTED_LINES = 30
 
 
@@ -72,9 +71,9 @@ def store(machine):
     def talk(console):
         console.expect(batch.PROMPT, BOOT_SECONDS)
         console.type(f"xl create -c {STORE.name}\n")
-        console.expect(READY, ROWS_SECONDS)
+        kills = int(console.expect(READY, ROWS_SECONDS)[1])
         console.type(DETACH)
-        for _ in range(STORE_KILLS):
+        for _ in range(kills):
             console.expect(batch.PROMPT, BOOT_SECONDS)
             console.watch(BETWEEN_KILLS)
             console.type("kill xenstore\n")

@@ -19,8 +19,11 @@ class ChannelMemory {
  public:
   static constexpr uint32_t kRingBytes = 16384;
 
-  explicit ChannelMemory(uint64_t schema) : schema_(schema) {
-    EXPECT_TRUE(FormatChannel(memory_.data(), memory_.size(), schema, kRingBytes).ok());
+  explicit ChannelMemory(uint64_t schema, uint32_t ring_bytes = kRingBytes, uint32_t pool_bytes = 0)
+      : schema_(schema),
+        handle_(*runtime::host::CreateObject(runtime::host::Kind::kMemory,
+                                             ChannelPage::kBytes + 2 * ring_bytes + pool_bytes)) {
+    EXPECT_TRUE(FormatChannel(memory_.data(), memory_.size(), schema, ring_bytes).ok());
   }
 
   runtime::Handle handle() const { return handle_.get(); }
@@ -34,8 +37,7 @@ class ChannelMemory {
 
  private:
   const uint64_t schema_;
-  runtime::OwnedHandle handle_{*runtime::host::CreateObject(runtime::host::Kind::kMemory,
-                                                            ChannelPage::kBytes + 2 * kRingBytes)};
+  runtime::OwnedHandle handle_;
   runtime::Memory memory_ = *runtime::Memory::Map(handle_.get(), runtime::Access::kReadWrite);
 };
 

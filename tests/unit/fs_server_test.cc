@@ -11,7 +11,7 @@
 #include "gmock/gmock.h"
 #include "gtest/gtest.h"
 #include "proto/connect.h"
-#include "runtime/host/objects.h"
+#include "tests/unit/channel_memory.h"
 #include "tests/unit/fs_image.h"
 
 namespace pyrene::fs {
@@ -20,7 +20,6 @@ namespace {
 using testing::HasSubstr;
 
 constexpr uint64_t kSchema = proto::SchemaId<proto::FsRequest>();
-constexpr uint32_t kRingBytes = 16384;
 constexpr uint32_t kPoolBytes = 8192;
 
 class FsServerTest : public testing::Test {
@@ -29,24 +28,17 @@ class FsServerTest : public testing::Test {
     tree_.Write("file", std::string(5000, 'f'));
     for (int i = 0; i < 20; ++i) tree_.Write(absl::StrCat("many/", std::string(200, 'n'), i), "");
     image_ = std::make_unique<Image>("-t ext4 -b 4096", tree_);
-    EXPECT_TRUE(proto::FormatChannel(page_.data(), page_.size(), kSchema, kRingBytes).ok());
-    proto::StartEpoch(page_.data(), 1);
+    memory_.StartEpoch(1);
     volume_ = *Volume::Mount(*image_, 0, image_->sectors(), "vda2");
-    server_ =
-        std::make_unique<FsServer>(Open(proto::Side::kServer), [this]() -> absl::StatusOr<Volume*> {
-          if (!mount_.ok()) return mount_;
-          return volume_.get();
-        });
-    client_ = std::make_unique<proto::Channel>(Open(proto::Side::kClient));
+    server_ = std::make_unique<FsServer>(std::move(*memory_.Open(proto::Side::kServer, bell_)),
+                                         [this]() -> absl::StatusOr<Volume*> {
+                                           if (!mount_.ok()) return mount_;
+                                           return volume_.get();
+                                         });
+    client_ = memory_.Open(proto::Side::kClient, bell_);
     client_->Update();
     server_->Serve();
     client_->Update();
-  }
-
-  proto::Channel Open(proto::Side side) {
-    return proto::Channel("fs", *runtime::Memory::Map(handle_.get(), runtime::Access::kReadWrite),
-                          runtime::Notification::Adopt(bell_.SignalHandle(1)->Release()), side,
-                          kSchema);
   }
 
   // False: the server broke the connection.
@@ -79,9 +71,7 @@ class FsServerTest : public testing::Test {
   Folder tree_;
   std::unique_ptr<Image> image_;
   runtime::Notification bell_ = *runtime::Notification::Create();
-  runtime::OwnedHandle handle_{*runtime::host::CreateObject(
-      runtime::host::Kind::kMemory, proto::ChannelPage::kBytes + 2 * kRingBytes + kPoolBytes)};
-  runtime::Memory page_ = *runtime::Memory::Map(handle_.get(), runtime::Access::kReadWrite);
+  proto::ChannelMemory memory_{kSchema, proto::ChannelMemory::kRingBytes, kPoolBytes};
   std::unique_ptr<Volume> volume_;
   absl::Status mount_;
   std::unique_ptr<FsServer> server_;

@@ -9,9 +9,9 @@
 #include "gmock/gmock.h"
 #include "gtest/gtest.h"
 #include "proto/connect.h"
-#include "runtime/host/objects.h"
 #include "services/fs/fs_server.h"
 #include "services/init/file_loader.h"
+#include "tests/unit/channel_memory.h"
 #include "tests/unit/fs_image.h"
 
 namespace pyrene::init {
@@ -30,29 +30,25 @@ class FileLoaderTest : public testing::Test {
     tree_.Write("initrd", initrd_);
     tree_.Write("empty", "");
     image_ = std::make_unique<fs::Image>("-t ext4", tree_);
-    EXPECT_TRUE(proto::FormatChannel(page_.data(), page_.size(), kSchema, kRingBytes).ok());
-    proto::StartEpoch(page_.data(), epoch_);
+    channel_.StartEpoch(epoch_);
     volume_ = *fs::Volume::Mount(*image_, 0, image_->sectors(), "vda2");
     OpenServer();
-    loader_ = std::make_unique<FileLoader>(*loop_, Open(proto::Side::kClient), 0);
+    loader_ = std::make_unique<FileLoader>(*loop_, std::move(*Open(proto::Side::kClient)), 0);
     EXPECT_TRUE(loop_->AddSourceAt(0, [this] { loader_->OnWake(); }).ok());
     loader_->OnWake();
   }
 
-  proto::Channel Open(proto::Side side) {
-    return proto::Channel(
-        "files", *runtime::Memory::Map(handle_.get(), runtime::Access::kReadWrite),
-        runtime::Notification::Adopt(loop_->notification().SignalHandle(1)->Release()), side,
-        kSchema);
+  std::unique_ptr<proto::Channel> Open(proto::Side side) {
+    return channel_.Open(side, loop_->notification());
   }
   void OpenServer() {
     server_ = std::make_unique<fs::FsServer>(
-        Open(proto::Side::kServer),
+        std::move(*Open(proto::Side::kServer)),
         [this]() -> absl::StatusOr<fs::Volume*> { return volume_.get(); });
   }
   void RestartServer() {
     server_.reset();
-    proto::StartEpoch(page_.data(), ++epoch_);
+    channel_.StartEpoch(++epoch_);
     OpenServer();
   }
   // Answers one request at most.
@@ -91,9 +87,7 @@ class FileLoaderTest : public testing::Test {
   fs::Folder tree_;
   std::unique_ptr<fs::Image> image_;
   std::unique_ptr<runtime::EventLoop> loop_ = std::move(*runtime::EventLoop::Create());
-  runtime::OwnedHandle handle_{*runtime::host::CreateObject(
-      runtime::host::Kind::kMemory, proto::ChannelPage::kBytes + 2 * kRingBytes + kPoolBytes)};
-  runtime::Memory page_ = *runtime::Memory::Map(handle_.get(), runtime::Access::kReadWrite);
+  proto::ChannelMemory channel_{kSchema, kRingBytes, kPoolBytes};
   uint32_t epoch_ = 1;
   std::unique_ptr<fs::Volume> volume_;
   std::unique_ptr<fs::FsServer> server_;

@@ -17,24 +17,29 @@
 namespace pyrene::xenstore {
 namespace {
 
+// A server with a journal of the service's size.
+class JournalBoundTest : public testing::Test {
+ protected:
+  JournalBoundTest() { recorder_.Start(&log_, &server_, {}); }
+
+  std::vector<uint64_t> memory_ = std::vector<uint64_t>(kJournalBytes / sizeof(uint64_t));
+  journal::Log log_ = *journal::Log::Open(memory_.data(), kJournalBytes);
+  Recorder recorder_{[] { ADD_FAILURE() << "the journal is full"; }};
+  FakeHost host_;
+  Server server_{&host_, &recorder_, ServiceOptions()};
+};
+
 // All that quotas allow, and the toolstack's share: the state still fits into a half, with room for
 // changes, and comes back from there.
-TEST(JournalBoundTest, WhatQuotasAllowFits) {
-  std::vector<uint64_t> memory(kJournalBytes / 8);
-  auto log = journal::Log::Open(memory.data(), kJournalBytes);
-  ASSERT_TRUE(log.ok());
-  Recorder recorder([] { ADD_FAILURE() << "the journal is full"; });
-  FakeHost host;
-  Server server(&host, &recorder, ServiceOptions());
-  recorder.Start(&*log, &server, {});
-  Client tool(&server, server.OpenService({kToolstackDomId, /*privileged=*/true}));
+TEST_F(JournalBoundTest, WhatQuotasAllowFits) {
+  Client tool(&server_, server_.OpenService({kToolstackDomId, /*privileged=*/true}));
   for (DomId domid = 1; domid <= kMaxGuests; ++domid) {
     const std::string data = HomeOf(domid) + "/data";
     ASSERT_EQ(tool.Mkdir(data), "OK");
     ASSERT_EQ(tool.SetPerms(data, {("n" + std::to_string(domid))}), "OK");
-    ASSERT_EQ(server.Introduce(domid, 1, 1), Error::kOk);
-    const ConnectionId id = server.FindDomain(domid)->connection;
-    Client guest(&server, id);
+    ASSERT_EQ(server_.Introduce(domid, 1, 1), Error::kOk);
+    const ConnectionId id = server_.FindDomain(domid)->connection;
+    Client guest(&server_, id);
     // Each in its own way, and then all in the smallest way: small nodes, large ones, watches with
     // long tokens, deep nodes, transactions.
     std::string answer = "OK";
@@ -53,15 +58,15 @@ TEST(JournalBoundTest, WhatQuotasAllowFits) {
     answer = "OK";
     for (int i = 0; answer == "OK"; ++i) answer = guest.Mkdir("data/s" + std::to_string(i));
     EXPECT_EQ(answer, "!ENOSPC");
-    server.Sync();
+    server_.Sync();
     // Answers and events that are not read.
     RingState ring;
     ring.input = std::string(kHeaderSize + kMaxPayload, 'i');
     const std::string list = Payload({"data"});
     const Header directory{static_cast<uint32_t>(MessageType::kDirectory), 0, 0,
                            static_cast<uint32_t>(list.size())};
-    while (server.MayRead(id)) server.HandleRingRequest(id, directory, list, ring);
-    server.Sync();
+    while (server_.MayRead(id)) server_.HandleRingRequest(id, directory, list, ring);
+    server_.Sync();
   }
   for (DomId domid = 1; domid <= kMaxGuests; ++domid) {
     for (int i = 0; i < 400; ++i) {
@@ -72,56 +77,49 @@ TEST(JournalBoundTest, WhatQuotasAllowFits) {
       ASSERT_EQ(tool.Rm(HomeOf(domid) + "/data/" + std::string(200, 'e') + std::to_string(i)),
                 "OK");
     }
-    server.Sync();
-    EXPECT_LE(server.store().accounts().at(domid).memory, kGuestShare);
+    server_.Sync();
+    EXPECT_LE(server_.store().accounts().at(domid).memory, kGuestShare);
   }
-  EXPECT_EQ(server.Introduce(kMaxGuests + 1, 1, 1), Error::kNoSpace);
+  EXPECT_EQ(server_.Introduce(kMaxGuests + 1, 1, 1), Error::kNoSpace);
   std::string answer = "OK";
   for (int i = 0; answer == "OK"; ++i) answer = tool.Write("/tool/" + std::to_string(i), "");
   EXPECT_EQ(answer, "!ENOSPC");
   EXPECT_EQ(tool.Rm("/tool/0"), "OK");
   uint64_t bytes = 0;
-  for (const auto& [domid, account] : server.store().accounts()) bytes += account.memory;
+  for (const auto& [domid, account] : server_.store().accounts()) bytes += account.memory;
   EXPECT_LE(bytes, kCapacity);
   EXPECT_GT(bytes, kCapacity * 3 / 4);
-  recorder.Renew();
-  server.Sync();
-  EXPECT_LT(log->used() + kChangesBytes / 2, log->capacity());
+  recorder_.Renew();
+  server_.Sync();
+  EXPECT_LT(log_.used() + kChangesBytes / 2, log_.capacity());
 
-  Server next(&host, nullptr, ServiceOptions());
+  Server next(&host_, nullptr, ServiceOptions());
   Restorer restorer(&next);
-  EXPECT_EQ(log->Replay([&](journal::Log::Record record) { return restorer.Take(record); }),
+  EXPECT_EQ(log_.Replay([&](journal::Log::Record record) { return restorer.Take(record); }),
             absl::OkStatus());
   EXPECT_EQ(next.CheckAccounts(), absl::OkStatus());
   next.EndRestore();
   EXPECT_EQ(next.CheckAccounts(), absl::OkStatus());
   EXPECT_EQ(next.domains().size(), kMaxGuests);
-  RecordProperty("used", static_cast<int>(log->used()));
+  RecordProperty("used", static_cast<int>(log_.used()));
 }
 
 // What a life reads before it serves does not grow with what its predecessors did.
-TEST(JournalBoundTest, ManyRequestsLeaveLittleToRead) {
-  std::vector<uint64_t> memory(kJournalBytes / 8);
-  auto log = journal::Log::Open(memory.data(), kJournalBytes);
-  ASSERT_TRUE(log.ok());
-  Recorder recorder([] { ADD_FAILURE() << "the journal is full"; });
-  FakeHost host;
-  Server server(&host, &recorder, ServiceOptions());
-  recorder.Start(&*log, &server, {});
-  ASSERT_EQ(server.Introduce(1, 1, 1), Error::kOk);
-  const ConnectionId id = server.FindDomain(1)->connection;
+TEST_F(JournalBoundTest, ManyRequestsLeaveLittleToRead) {
+  ASSERT_EQ(server_.Introduce(1, 1, 1), Error::kOk);
+  const ConnectionId id = server_.FindDomain(1)->connection;
   RingState ring;
   size_t state = 0;
   for (uint32_t i = 0; i < 20'000; ++i) {
     ring.request_consumer = 20 * i;
-    server.NoteRing(id, ring);
-    server.Sync();
-    if (recorder.compactions() == 1 && state == 0) state = log->used();
-    ASSERT_LT(log->used(), state + Recorder::kLeastChanges + 4096) << i;
+    server_.NoteRing(id, ring);
+    server_.Sync();
+    if (recorder_.compactions() == 1 && state == 0) state = log_.used();
+    ASSERT_LT(log_.used(), state + Recorder::kLeastChanges + 4096) << i;
   }
   EXPECT_GT(state, 0u);
   EXPECT_LT(state, 4096u);
-  EXPECT_GT(recorder.compactions(), 10u);
+  EXPECT_GT(recorder_.compactions(), 10u);
 }
 
 }  // namespace

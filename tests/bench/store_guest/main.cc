@@ -10,6 +10,7 @@
 #include "tests/bench/guest/report.h"
 #include "tests/bench/guest/store.h"
 #include "tests/guest/counter.h"
+#include "tests/guest/text.h"
 
 namespace pyrene::guest::bench {
 namespace {
@@ -17,7 +18,6 @@ namespace {
 constexpr uint64_t kRequests = 1000;
 constexpr unsigned kKills = 11;
 
-constexpr char kReady[] = "ready to be kept waiting\n";
 constexpr char kName[] = "name";
 constexpr char kWritten[] = "data/bench\0text";
 
@@ -86,7 +86,9 @@ extern "C" void GuestMain() {
   Measure("xenstore_read", [&] { return Read(ring); });
   Measure("xenstore_write", [&] { return Write(ring, 0); });
   Measure("xenstore_transaction", [&] { return Transact(ring); });
-  WriteConsole(kReady, sizeof(kReady) - 1);
+  Text<64> ready;
+  ready << "ready to be kept waiting " << kKills << " times\n";
+  WriteConsole(ready.data(), ready.size());
   MeasureBlackouts(ring);
   Finish();
 }
