@@ -89,9 +89,11 @@ def _disk(options):
     if name == "card":
         path = sdcard.ensure()
         if size == "snapshot":
-            drive += ",snapshot=on"
+            drive += ",snapshot=on,file.locking=off"   # beside a system that has it: its files are only read
         elif size:
             raise Failure(f"--disk: {options.disk}: the default image has its own size")
+        else:
+            sdcard.check_unused()
     elif size in ("files", "dirty"):
         path.parent.mkdir(parents=True, exist_ok=True)
         disk.make_files(path, dirty=size == "dirty")

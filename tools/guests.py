@@ -17,8 +17,8 @@ from sysroot import arm64
 
 KERNELS = {"vmlinuz-cloud": "linux-image-cloud-arm64", "vmlinuz-full": "linux-image-arm64"}
 USERLAND = ["busybox-static", "xenstore-utils"]
-FRONT_ENDS = ["xen-blkfront", "xen-netfront"]   # modules in the cloud kernel, in the order of loading
-DISK_MODULES = ["xen-blkfront"]   # likewise, of guests with disks
+FRONT_ENDS = ["xen-blkfront", "xen-netfront"]   # modules in the kernels, in the order of loading
+GUEST_MODULES = ["xen-blkfront"]   # those of them that guests load
 BY_NAME = ["libgcc_s.so.1"]   # what programs load without saying so: libc, when a thread is cancelled (xenstore-watch at its end)
 TREE_NAME = DEVICE_TREE.name
 READELF = "aarch64-linux-gnu-readelf"
@@ -73,13 +73,15 @@ def _programs(tree, names):
     return sorted(entries, key=lambda e: e.name)
 
 
-def _module_entries(modules, order):
-    return [cpio.folder("modules"), cpio.file("modules/order", "".join(f"{name}\n" for name in order).encode()),
-            *(cpio.file(f"modules/{name}.ko", modules[name]) for name in order)]
+def _module_entries(release, modules, order):
+    folder = f"modules/{release}"
+    return [cpio.folder(folder), cpio.file(f"{folder}/order", "".join(f"{name}\n" for name in order).encode()),
+            *(cpio.file(f"{folder}/{name}.ko", modules[name]) for name in order)]
 
 
-def _default_disk(tree):
-    folders = "bin dev etc lib proc root run sbin sys tmp usr usr/bin usr/sbin".split()
+def _default_disk(tree, modules):
+    """`modules`: {release: {name: bytes}} of each kernel that may boot it."""
+    folders = "bin dev etc lib modules proc root run sbin sys tmp usr usr/bin usr/sbin".split()
     return [
         *map(cpio.folder, folders),
         cpio.character_device("dev/console", 5, 1), cpio.character_device("dev/null", 1, 3),
@@ -88,6 +90,7 @@ def _default_disk(tree):
         cpio.file("etc/inittab", (TOOLS / "guest/inittab").read_bytes()),
         cpio.file("usr/bin/progress", (TOOLS / "guest/progress").read_bytes(), 0o755),
         *_programs(tree, ["xenstore", "xenstore-*"]),
+        *(entry for release, found in modules.items() for entry in _module_entries(release, found, GUEST_MODULES)),
     ]
 
 
@@ -124,23 +127,19 @@ def _make(fresh):
     tree.mkdir(parents=True)
     for package in items("unpacking the guests' user land", userland):
         extract(userland[package], tree)
-    modules = {}
+    modules = {}   # of each kernel, by its release
     for file in items("taking kernels out of their packages", packages):
-        patterns = [r"^\./boot/vmlinuz-"]
+        patterns = [r"^\./boot/vmlinuz-", *(rf"/{name}\.ko$" for name in FRONT_ENDS)]
         if file == "vmlinuz-full":
             patterns.append(rf"/broadcom/{re.escape(TREE_NAME)}$")
-        else:
-            names = list(dict.fromkeys([*FRONT_ENDS, *DISK_MODULES]))
-            patterns += [rf"/{name}\.ko$" for name in names]
         found = _pick(kernels[packages[file]], patterns)
-        (fresh / file).write_bytes(found[patterns[0]][1])
+        path, image = found[patterns[0]]
+        (fresh / file).write_bytes(image)
+        modules[file] = Path(path).name.removeprefix("vmlinuz-"), {name: found[rf"/{name}\.ko$"][1] for name in FRONT_ENDS}
         if file == "vmlinuz-full":
-            (fresh / TREE_NAME).write_bytes(found[patterns[1]][1])
-        else:
-            modules = {name: found[pattern][1] for name, pattern in zip(names, patterns[1:])}
-    default = _default_disk(tree)
-    disks = {"initramfs": default, "disk": [*default, *_module_entries(modules, DISK_MODULES)],
-             "bench": _bench_disk(tree, {name: modules[name] for name in FRONT_ENDS}, _compile_vt(fresh))}
+            (fresh / TREE_NAME).write_bytes(found[patterns[-1]][1])
+    disks = {"initramfs": _default_disk(tree, dict(modules.values())),
+             "bench": _bench_disk(tree, modules["vmlinuz-cloud"][1], _compile_vt(fresh))}
     for name in items("packing RAM disks", disks):
         (fresh / f"{name}.cpio.gz").write_bytes(gzip.compress(cpio.archive(disks[name]), 9, mtime=0))
     debs = [kernels[p] for p in packages.values()] + list(userland.values())

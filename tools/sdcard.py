@@ -65,15 +65,15 @@ def _write_stamp(image, wanted):
         out.write(text.ljust(STAMP_BYTES, b"\0"))
 
 
-def _check_unused():
-    """A running system would go on with the old image, and what it writes would be lost."""
+def check_unused(otherwise=""):
+    """A QEMU that has the image writes to it; one that is made again would leave it with the old one."""
     if not IMAGE.exists():
         return
     with open(IMAGE, "r+b") as image:
         try:
             fcntl.lockf(image, fcntl.LOCK_EX | fcntl.LOCK_NB, LOCKED_BYTES, LOCKED_AT)
         except OSError:
-            raise Failure(f"{IMAGE} is in use by a QEMU that runs, and is to be made again: end that one, or use --disk none") from None
+            raise Failure(f"{IMAGE} is in use by a QEMU that runs{otherwise}: end that one, or use --disk none") from None
 
 
 def _step(title, *argv):
@@ -126,7 +126,7 @@ def ensure():
     with build_lock():
         wanted, present = _wanted(), _present()
         if wanted != present:
-            _check_unused()
+            check_unused(", and is to be made again")
             shutil.rmtree(FOLDER, ignore_errors=True)
             FOLDER.mkdir()
             fresh = FOLDER / "sd.new"
