@@ -7,6 +7,7 @@
 @0xc39a290027108d72;
 
 using Cxx = import "/capnp/c++.capnp";
+using DiskMap = import "/proto/disk_map.capnp";
 using Toolstack = import "/proto/toolstack.capnp";
 $Cxx.namespace("pyrene::proto");
 
@@ -19,6 +20,7 @@ struct FsRequest {
     read @3 :FsRead;         # `data`
     usage @4 :Void;          # `usage`
     map @5 :FsMapRequest;    # `map`
+    partition @6 :Text;      # 1..31 bytes, as Linux calls it, with or without "/dev/": "vda2"; `map`, of one extent
   }
 }
 
@@ -74,13 +76,9 @@ struct FsUsage {
 # one: neither holes nor parts that were only allocated, so that writing changes no metadata. The map holds as long as nobody changes the
 # file by a file system.
 struct FsMap {
-  file @0 :UInt32;           # no other file of this disk has this number: who uses a file as a disk knows by it that it is in use
-  fileBytes @1 :UInt64;
-  extents @2 :List(FsExtent);  # up to 64, in the file's order, one behind the other; the last covers the file's last sector
-  next @3 :UInt32;           # `first` of what follows; 0: that was all
-}
-
-struct FsExtent {
-  sector @0 :UInt64;         # of 512 bytes, of the disk
-  sectors @1 :UInt64;
+  disk @0 :Text;             # as Linux calls it: "vda"
+  diskSectors @1 :UInt64;    # all of that disk
+  fileBytes @2 :UInt64;
+  extents @3 :List(DiskMap.Extent);  # up to 64, in the file's order, one behind the other; the last covers the file's last sector
+  next @4 :UInt32;           # `first` of what follows; 0: that was all
 }

@@ -39,10 +39,11 @@ struct Disk {
   directIoSafe @4 :Bool;
   trusted @5 :Bool = true;
   discard @6 :Bool = true;   # where the disk has it
-  target @7 :Text;           # as given, up to 127 bytes: "64M", "/dev/vda"
+  target @7 :Text;           # as given, up to 127 bytes: "64M", "/dev/vda", "/sd/root.img"
   union {
     ram @8 :UInt64;          # bytes, a multiple of 4096: zeroes at the guest's creation, its own until its end
-    phy @9 :Void;            # a block device, which `target` names
+    phy @9 :Void;            # a block device or a partition, which `target` names
+    file @10 :Text;          # of the disk's file system, as fs knows it, 1..1023 bytes
   }
 }
 

@@ -38,12 +38,17 @@ Device::Device(proto::Channel channel, unsigned bit, runtime::Memory data)
 
 // Room for the largest transfer, wherever the free pages lie: a run of that many pages is found
 // unless three others cut the memory up, and then they end.
-bool Device::CanStart() const {
+bool Device::HasRoom() const {
   return client_.unanswered() < std::min(client_.depth(), block::BlockClient::kMaxDepth) &&
          pages_.HasRun(DeviceDisk::kMaxSectors * block::kSectorBytes / kPageBytes);
 }
 
 void Device::Start(DeviceDisk& disk, const block::DiskRequest& request) {
+  if (!CanStart()) return waiting_.push_back({&disk, request});
+  Send(disk, request);
+}
+
+void Device::Send(DeviceDisk& disk, const block::DiskRequest& request) {
   const auto slot =
       std::find_if(slots_.begin(), slots_.end(), [](const Slot& s) { return !s.used; });
   const bool data =
@@ -80,32 +85,75 @@ void Device::Done(uint32_t id, proto::BlockStatus status) {
   if (slot.first_page != block::PagePool::kNone) pages_.Free(slot.first_page, slot.pages);
   slot.used = false;
   if (slot.disk != nullptr) slot.disk->Done(slot.request.tag, status);
+  while (!waiting_.empty() && HasRoom()) {
+    const Waiting next = waiting_.front();
+    waiting_.pop_front();
+    Send(*next.disk, next.request);
+  }
 }
 
 void Device::Forget(const DeviceDisk& disk) {
   for (Slot& slot : slots_) {
     if (slot.disk == &disk) slot.disk = nullptr;
   }
+  std::erase_if(waiting_, [&disk](const Waiting& waiting) { return waiting.disk == &disk; });
 }
 
-DeviceDisk::DeviceDisk(Device& device, bool read_only, uint64_t first, uint64_t sectors)
-    : device_(device), read_only_(read_only), first_(first), sectors_(sectors) {}
+DeviceDisk::DeviceDisk(Device& device, bool read_only) : device_(device), read_only_(read_only) {}
+
+DeviceDisk::DeviceDisk(Device& device, bool read_only, const block::DiskMap& map)
+    : device_(device), read_only_(read_only), device_sectors_(map.device_sectors) {
+  for (const block::Extent& extent : map.extents) {
+    pieces_.push_back({sectors_, extent});
+    sectors_ += extent.sectors;
+  }
+}
 
 const block::DiskFacts& DeviceDisk::facts() const {
   facts_ = device_.facts();
   // Nobody is told anything yet.
   if (!device_.ready()) facts_.medium = 0;
-  if (facts_.sectors != 0)
-    facts_.sectors = facts_.sectors <= first_ ? 0 : std::min(facts_.sectors - first_, sectors_);
+  if (device_sectors_ != 0)
+    facts_.sectors = facts_.sectors == device_sectors_ ? sectors_ : 0;  // of no other card
   facts_.read_only |= read_only_;
   facts_.max_sectors = std::min(facts_.max_sectors, kMaxSectors);
   return facts_;
 }
 
 void DeviceDisk::Start(const block::DiskRequest& request) {
-  block::DiskRequest own = request;
-  own.sector += first_;
-  device_.Start(*this, own);
+  auto split =
+      std::find_if(splits_.begin(), splits_.end(), [](const Split& s) { return s.parts == 0; });
+  if (split == splits_.end()) split = splits_.insert(split, Split{});
+  const auto tag = static_cast<uint32_t>(split - splits_.begin());
+  // One more, so that it does not end before all parts are there.
+  *split = {1, request.tag, proto::BlockStatus::OK};
+  block::DiskRequest part = request;
+  part.tag = tag;
+  if (pieces_.empty() || request.operation == block::Operation::kFlush) {
+    ++split->parts;
+    device_.Start(*this, part);
+    return Done(tag, proto::BlockStatus::OK);
+  }
+  auto piece = std::upper_bound(pieces_.begin(), pieces_.end(), request.sector,
+                                [](uint64_t sector, const Piece& p) { return sector < p.begin; });
+  --piece;
+  for (uint32_t done = 0; done < request.count; ++piece) {
+    const uint64_t within = request.sector + done - piece->begin;
+    part.sector = piece->extent.sector + within;
+    part.count = static_cast<uint32_t>(
+        std::min<uint64_t>(request.count - done, piece->extent.sectors - within));
+    part.offset = request.offset + done * block::kSectorBytes;
+    done += part.count;
+    ++splits_[tag].parts;
+    device_.Start(*this, part);
+  }
+  Done(tag, proto::BlockStatus::OK);
+}
+
+void DeviceDisk::Done(uint32_t tag, proto::BlockStatus status) {
+  Split& split = splits_[tag];
+  if (status != proto::BlockStatus::OK) split.status = status;
+  if (--split.parts == 0) Complete(split.tag, split.status);
 }
 
 }  // namespace pyrene::blkback

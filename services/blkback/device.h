@@ -10,12 +10,15 @@
 #pragma once
 
 #include <array>
+#include <deque>
 #include <memory>
 #include <string>
+#include <vector>
 
 #include "absl/status/statusor.h"
 #include "platform/block/block_client.h"
 #include "platform/block/disk.h"
+#include "platform/block/disk_map.h"
 #include "platform/block/page_pool.h"
 #include "runtime/memory.h"
 
@@ -40,7 +43,9 @@ class Device {
   // The driver has said what the device is.
   bool ready() const { return client_.has_facts(); }
   const block::DiskFacts& facts() const { return client_.facts(); }
-  bool CanStart() const;
+  bool CanStart() const { return waiting_.empty() && HasRoom(); }
+  // Without room it waits, behind those that wait already. `disk.Done` comes with the request's
+  // tag, in this call or in a later one.
   void Start(DeviceDisk& disk, const block::DiskRequest& request);
   // What is under way for it ends, and is told nobody.
   void Forget(const DeviceDisk& disk);
@@ -54,6 +59,13 @@ class Device {
     uint32_t pages = 0;
   };
 
+  struct Waiting {
+    DeviceDisk* disk;
+    block::DiskRequest request;
+  };
+
+  bool HasRoom() const;
+  void Send(DeviceDisk& disk, const block::DiskRequest& request);
   void Done(uint32_t id, proto::BlockStatus status);
 
   const unsigned bit_;
@@ -61,17 +73,18 @@ class Device {
   block::PagePool pages_;
   block::BlockClient client_;
   std::array<Slot, block::BlockClient::kMaxDepth> slots_;
+  std::deque<Waiting> waiting_;  // only while something is under way
 };
 
-// A guest's disk: the device, or `sectors` of it from `first` on (a partition, or one extent of a
-// file).
+// A guest's disk: the device, or extents of it, one behind the other (a partition, or a file).
 class DeviceDisk final : public block::Disk {
  public:
   // Of a transfer: a quarter of the DMA memory has room for two.
   static constexpr uint32_t kMaxSectors = 256;
-  static constexpr uint64_t kAll = ~uint64_t{0};
 
-  DeviceDisk(Device& device, bool read_only, uint64_t first = 0, uint64_t sectors = kAll);
+  DeviceDisk(Device& device, bool read_only);
+  // The extents are those of a device of `map.device_sectors`; another one is none that it knows.
+  DeviceDisk(Device& device, bool read_only, const block::DiskMap& map);
   ~DeviceDisk() override { device_.Forget(*this); }
 
   const block::DiskFacts& facts() const override;
@@ -79,13 +92,27 @@ class DeviceDisk final : public block::Disk {
   void Start(const block::DiskRequest& request) override;
   void OnInterrupt() override {}
   // The device's answer.
-  void Done(uint32_t tag, proto::BlockStatus status) { Complete(tag, status); }
+  void Done(uint32_t tag, proto::BlockStatus status);
 
  private:
+  // Where an extent begins on the guest's disk, and on the device.
+  struct Piece {
+    uint64_t begin;
+    block::Extent extent;
+  };
+  // A request whose parts are under way.
+  struct Split {
+    unsigned parts = 0;  // 0: free
+    uint32_t tag = 0;
+    proto::BlockStatus status = proto::BlockStatus::OK;
+  };
+
   Device& device_;
   const bool read_only_;
-  const uint64_t first_;
-  const uint64_t sectors_;
+  const uint64_t device_sectors_ = 0;  // 0: any
+  uint64_t sectors_ = 0;
+  std::vector<Piece> pieces_;  // empty: the whole device
+  std::vector<Split> splits_;  // as many as there were at once: the block server bounds them
   mutable block::DiskFacts facts_;
 };
 

@@ -10,6 +10,7 @@
 #include "absl/strings/strip.h"
 #include "platform/block/pool_channel.h"
 #include "proto/connect.h"
+#include "proto/disk_map.capnp.h"
 #include "proto/pv_rings.h"
 #include "runtime/kill_point.h"
 #include "services/blkback/ram_disk.h"
@@ -19,6 +20,7 @@ namespace {
 
 constexpr absl::string_view kChannel = "disk.";
 constexpr absl::string_view kPiece = "ram.";
+constexpr absl::string_view kMap = "map.";
 
 }  // namespace
 
@@ -34,10 +36,11 @@ absl::Status Exports::AddDevice(absl::string_view argument, runtime::EventLoop& 
 absl::Status Exports::Offer(const init::Offer& offer) {
   runtime::OwnedHandle handle(offer.memory);
   runtime::Notification peer = runtime::Notification::Adopt(offer.wake_peer);
-  absl::StatusOr<runtime::Memory> memory =
-      runtime::Memory::Map(handle.get(), runtime::Access::kReadWrite);
+  const bool is_map = offer.schema_id == proto::SchemaId<proto::DiskMap>();
+  absl::StatusOr<runtime::Memory> memory = runtime::Memory::Map(
+      handle.get(), is_map ? runtime::Access::kRead : runtime::Access::kReadWrite);
   if (!memory.ok()) return memory.status();
-  if (offer.schema_id == proto::kRamDisk) {
+  if (is_map || offer.schema_id == proto::kRamDisk) {
     pieces_[offer.name] = {std::move(handle), *std::move(memory)};
     return absl::OkStatus();
   }
@@ -59,12 +62,7 @@ absl::Status Exports::Offer(const init::Offer& offer) {
 }
 
 absl::StatusOr<std::unique_ptr<block::Disk>> Exports::OpenDisk(const init::Offer& offer) {
-  if (!offer.disk.isRam()) {
-    const auto device = devices_.find(absl::string_view(offer.disk.getTarget().cStr()));
-    if (device == devices_.end())
-      return absl::NotFoundError(absl::StrCat("no device ", offer.disk.getTarget().cStr()));
-    return std::make_unique<DeviceDisk>(*device->second, offer.disk.getReadOnly());
-  }
+  if (!offer.disk.isRam()) return OpenDeviceDisk(offer);
   std::vector<absl::Span<uint8_t>> spans;
   const std::string prefix = absl::StrCat(kPiece, absl::StripPrefix(offer.name, kChannel), ".");
   // At most eight, so that their names are in their order.
@@ -78,12 +76,37 @@ absl::StatusOr<std::unique_ptr<block::Disk>> Exports::OpenDisk(const init::Offer
   return disk;
 }
 
+absl::StatusOr<Device*> Exports::FindDevice(absl::string_view name) {
+  const auto device = devices_.find(name);
+  if (device == devices_.end()) return absl::NotFoundError(absl::StrCat("no device ", name));
+  return device->second.get();
+}
+
+absl::StatusOr<std::unique_ptr<block::Disk>> Exports::OpenDeviceDisk(const init::Offer& offer) {
+  const bool read_only = offer.disk.getReadOnly();
+  const auto piece = pieces_.find(absl::StrCat(kMap, absl::StripPrefix(offer.name, kChannel)));
+  if (piece == pieces_.end()) {
+    // A whole one.
+    const absl::StatusOr<Device*> device = FindDevice(offer.disk.getTarget().cStr());
+    if (!device.ok()) return device.status();
+    return std::make_unique<DeviceDisk>(**device, read_only);
+  }
+  const runtime::Memory& memory = piece->second.memory;
+  const absl::StatusOr<block::DiskMap> map = block::ReadDiskMap({memory.data(), memory.size()});
+  if (!map.ok()) return map.status();
+  const absl::StatusOr<Device*> device = FindDevice(map->device);
+  if (!device.ok()) return device.status();
+  return std::make_unique<DeviceDisk>(**device, read_only, *map);
+}
+
 void Exports::Revoke(const std::string& name) {
   exports_.erase(name);
   if (pieces_.find(name) == pieces_.end()) return;
   // The disk made of it goes first.
-  const absl::string_view rest = absl::StripPrefix(name, kPiece);
-  exports_.erase(absl::StrCat(kChannel, rest.substr(0, rest.rfind('.'))));
+  absl::string_view rest = name;
+  if (absl::ConsumePrefix(&rest, kPiece)) rest = rest.substr(0, rest.rfind('.'));
+  absl::ConsumePrefix(&rest, kMap);
+  exports_.erase(absl::StrCat(kChannel, rest));
   pieces_.erase(name);
 }
 

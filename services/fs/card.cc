@@ -16,10 +16,8 @@ constexpr uint8_t kMbrLinux = 0x83;
 constexpr std::array<uint8_t, 16> kGptLinux = {0xaf, 0x3d, 0xc6, 0x0f, 0x83, 0x84, 0x72, 0x47,
                                                0x8e, 0x79, 0x3d, 0x69, 0xd8, 0x47, 0x7d, 0xe4};
 
-}  // namespace
-
-absl::StatusOr<std::unique_ptr<Volume>> MountDisk(BlockSource& source, uint64_t sectors,
-                                                  uint32_t sector_bytes, const std::string& disk) {
+absl::StatusOr<block::PartitionTable> ReadTable(BlockSource& source, uint64_t sectors,
+                                                uint32_t sector_bytes, const std::string& disk) {
   const auto read = [&source](uint64_t sector, absl::Span<uint8_t> to) {
     return source.Read(sector, to);
   };
@@ -28,6 +26,16 @@ absl::StatusOr<std::unique_ptr<Volume>> MountDisk(BlockSource& source, uint64_t 
   if (!table.ok()) {
     return absl::Status(table.status().code(), absl::StrCat(disk, ": ", table.status().message()));
   }
+  return table;
+}
+
+}  // namespace
+
+absl::StatusOr<std::unique_ptr<Volume>> MountDisk(BlockSource& source, uint64_t sectors,
+                                                  uint32_t sector_bytes, const std::string& disk) {
+  const absl::StatusOr<block::PartitionTable> table =
+      ReadTable(source, sectors, sector_bytes, disk);
+  if (!table.ok()) return table.status();
   for (const std::string& problem : table->problems) runtime::LogWarning(disk, ": ", problem);
   if (table->scheme == block::PartitionTable::Scheme::kNone)
     return Volume::Mount(source, 0, sectors, disk);
@@ -38,6 +46,17 @@ absl::StatusOr<std::unique_ptr<Volume>> MountDisk(BlockSource& source, uint64_t 
     if (!absl::IsNotFound(volume.status())) return volume;
   }
   return absl::NotFoundError(absl::StrCat(disk, " has no partition with an ext4 file system"));
+}
+
+absl::StatusOr<Extent> FindOnDisk(BlockSource& source, uint64_t sectors, uint32_t sector_bytes,
+                                  const std::string& disk, const std::string& name) {
+  const absl::StatusOr<block::PartitionTable> table =
+      ReadTable(source, sectors, sector_bytes, disk);
+  if (!table.ok()) return table.status();
+  const absl::StatusOr<block::Partition> partition =
+      block::FindPartition(*table, disk, sectors, name);
+  if (!partition.ok()) return absl::NotFoundError(absl::StrCat("there is no block device ", name));
+  return Extent{partition->first, partition->sectors};
 }
 
 }  // namespace pyrene::fs

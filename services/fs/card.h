@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// Finds the disk's ext4 partition: the first, by number, of type Linux that has such a file system;
-// on a disk without partitions, the disk itself.
+// The disk's partitions. Its ext4 partition is the first, by number, of type Linux that has such a
+// file system; on a disk without partitions, the disk itself.
 #pragma once
 
 #include <cstdint>
@@ -17,5 +17,10 @@ namespace pyrene::fs {
 // as those of Volume::Mount.
 absl::StatusOr<std::unique_ptr<Volume>> MountDisk(BlockSource& source, uint64_t sectors,
                                                   uint32_t sector_bytes, const std::string& disk);
+
+// Where the partition `name` is ("mmcblk0p2", with or without "/dev/"), or the disk itself.
+// NotFound: there is none of that name.
+absl::StatusOr<Extent> FindOnDisk(BlockSource& source, uint64_t sectors, uint32_t sector_bytes,
+                                  const std::string& disk, const std::string& name);
 
 }  // namespace pyrene::fs

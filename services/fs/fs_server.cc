@@ -14,6 +14,7 @@ namespace {
 constexpr size_t kEntriesPerMessage = 16;
 constexpr size_t kExtentsPerMessage = 64;
 constexpr size_t kMaxPath = 1023;
+constexpr size_t kMaxDeviceName = 31;
 constexpr uint32_t kMaxReadBytes = 1 << 20;
 constexpr size_t kBufferBytes = 64 << 10;
 
@@ -76,6 +77,9 @@ absl::Status FsServer::Handle(proto::FsRequest::Reader request) {
     case proto::FsRequest::MAP:
       status = Map(request.getMap(), reply);
       break;
+    case proto::FsRequest::PARTITION:
+      status = FindPartition(request.getPartition(), reply);
+      break;
     case proto::FsRequest::USAGE:
       status = DescribeUsage(reply);
       break;
@@ -92,7 +96,7 @@ absl::Status FsServer::Handle(proto::FsRequest::Reader request) {
 }
 
 absl::Status FsServer::Stat(const std::string& path, proto::FsReply::Builder reply) {
-  const absl::StatusOr<Volume*> volume = volume_();
+  const absl::StatusOr<Volume*> volume = source_.volume();
   if (!volume.ok()) return volume.status();
   const absl::StatusOr<FileInfo> file = (*volume)->Stat(path);
   if (!file.ok()) return file.status();
@@ -103,7 +107,7 @@ absl::Status FsServer::Stat(const std::string& path, proto::FsReply::Builder rep
 absl::Status FsServer::List(proto::FsList::Reader request, proto::FsReply::Builder reply) {
   const absl::StatusOr<std::string> path = PathOf(request.getPath());
   if (!path.ok()) return path.status();
-  const absl::StatusOr<Volume*> volume = volume_();
+  const absl::StatusOr<Volume*> volume = source_.volume();
   if (!volume.ok()) return volume.status();
   const absl::StatusOr<Listing> listing =
       (*volume)->List(*path, request.getFirst(), kEntriesPerMessage);
@@ -122,7 +126,7 @@ absl::Status FsServer::Read(proto::FsRead::Reader request, proto::FsReply::Build
   if (wanted == 0 || wanted > kMaxReadBytes ||
       !channel_.pool().Contains({request.getPlace(), wanted}))
     return absl::OutOfRangeError(absl::StrCat(*path, ": no such place for it"));
-  const absl::StatusOr<Volume*> volume = volume_();
+  const absl::StatusOr<Volume*> volume = source_.volume();
   if (!volume.ok()) return volume.status();
   buffer_.resize(kBufferBytes);
   uint32_t done = 0;
@@ -151,14 +155,15 @@ absl::Status FsServer::Read(proto::FsRead::Reader request, proto::FsReply::Build
 absl::Status FsServer::Map(proto::FsMapRequest::Reader request, proto::FsReply::Builder reply) {
   const absl::StatusOr<std::string> path = PathOf(request.getPath());
   if (!path.ok()) return path.status();
-  const absl::StatusOr<Volume*> volume = volume_();
+  const absl::StatusOr<Volume*> volume = source_.volume();
   if (!volume.ok()) return volume.status();
   const absl::StatusOr<FileMap> map = (*volume)->Map(*path);
   if (!map.ok()) return map.status();
   const size_t first = std::min<size_t>(request.getFirst(), map->extents.size());
   const size_t count = std::min(map->extents.size() - first, kExtentsPerMessage);
   auto to = reply.initMap();
-  to.setFile(map->file);
+  to.setDisk(source_.disk.c_str());
+  to.setDiskSectors(source_.disk_sectors());
   to.setFileBytes(map->bytes);
   auto list = to.initExtents(static_cast<unsigned>(count));
   for (unsigned i = 0; i < count; ++i) {
@@ -170,8 +175,24 @@ absl::Status FsServer::Map(proto::FsMapRequest::Reader request, proto::FsReply::
   return absl::OkStatus();
 }
 
+absl::Status FsServer::FindPartition(capnp::Text::Reader name, proto::FsReply::Builder reply) {
+  if (name.size() == 0 || name.size() > kMaxDeviceName)
+    return absl::InvalidArgumentError(
+        absl::StrCat("a device's name has 1 to ", kMaxDeviceName, " bytes"));
+  const absl::StatusOr<Extent> found = source_.find(std::string(name.begin(), name.size()));
+  if (!found.ok()) return found.status();
+  auto to = reply.initMap();
+  to.setDisk(source_.disk.c_str());
+  to.setDiskSectors(source_.disk_sectors());
+  to.setFileBytes(found->sectors * kSectorBytes);
+  auto extent = to.initExtents(1)[0];
+  extent.setSector(found->sector);
+  extent.setSectors(found->sectors);
+  return absl::OkStatus();
+}
+
 absl::Status FsServer::DescribeUsage(proto::FsReply::Builder reply) {
-  const absl::StatusOr<Volume*> volume = volume_();
+  const absl::StatusOr<Volume*> volume = source_.volume();
   if (!volume.ok()) return volume.status();
   const Usage usage = (*volume)->GetUsage();
   auto to = reply.initUsage();

@@ -4,6 +4,7 @@
 #pragma once
 
 #include <functional>
+#include <string>
 #include <vector>
 
 #include "absl/status/status.h"
@@ -16,11 +17,18 @@ namespace pyrene::fs {
 
 class FsServer {
  public:
-  // Mounts if need be. Its error is the answer.
-  using GetVolume = std::function<absl::StatusOr<Volume*>()>;
+  // What is served. Errors of the functions are the answers.
+  struct Source {
+    std::string disk;  // as Linux calls it
+    std::function<uint64_t()> disk_sectors;
+    // Mounts if need be.
+    std::function<absl::StatusOr<Volume*>()> volume;
+    // As FindOnDisk.
+    std::function<absl::StatusOr<Extent>(const std::string& name)> find;
+  };
 
-  FsServer(proto::Channel channel, GetVolume volume)
-      : channel_(std::move(channel)), volume_(std::move(volume)) {}
+  FsServer(proto::Channel channel, Source source)
+      : channel_(std::move(channel)), source_(std::move(source)) {}
 
   // On every wake-up: takes one request and answers it. True: to be called again, after others had
   // their turn. Waits for the disk.
@@ -32,10 +40,11 @@ class FsServer {
   absl::Status List(proto::FsList::Reader request, proto::FsReply::Builder reply);
   absl::Status Read(proto::FsRead::Reader request, proto::FsReply::Builder reply);
   absl::Status Map(proto::FsMapRequest::Reader request, proto::FsReply::Builder reply);
+  absl::Status FindPartition(capnp::Text::Reader name, proto::FsReply::Builder reply);
   absl::Status DescribeUsage(proto::FsReply::Builder reply);
 
   proto::Channel channel_;
-  GetVolume volume_;
+  Source source_;
   proto::MessageBuilder builder_;
   bool unsent_ = false;  // builder_ has an answer for which there was no room
   uint32_t epoch_ = 0;

@@ -33,7 +33,10 @@ class Service {
  private:
   absl::Status OpenDisk();
   absl::Status AddClient(const std::string& name);
+  // The medium that is there now is the one that `volume_` is of.
+  absl::Status TakeMedium();
   absl::StatusOr<Volume*> GetVolume();
+  absl::StatusOr<Extent> Find(const std::string& name);
 
   runtime::EventLoop loop_{runtime::Notification::Adopt(runtime::FindCapability("events"))};
   std::unique_ptr<init::SupervisionClient> supervision_;
@@ -62,8 +65,11 @@ absl::Status Service::AddClient(const std::string& name) {
   absl::StatusOr<proto::NamedChannel> channel =
       proto::OpenChannel(name, proto::Side::kServer, proto::SchemaId<proto::FsRequest>());
   if (!channel.ok()) return channel.status();
-  clients_.push_back(
-      std::make_unique<FsServer>(std::move(channel->channel), [this] { return GetVolume(); }));
+  clients_.push_back(std::make_unique<FsServer>(
+      std::move(channel->channel),
+      FsServer::Source{disk_name_, [this] { return disk_->facts().sectors; },
+                       [this] { return GetVolume(); },
+                       [this](const std::string& n) { return Find(n); }}));
   // Run looks at all clients: a read that waits must not begin another.
   return loop_.AddSourceAt(channel->bit, [] {});
 }
@@ -86,11 +92,23 @@ absl::Status Service::Start(int count, char** arguments) {
   return absl::OkStatus();
 }
 
-absl::StatusOr<Volume*> Service::GetVolume() {
-  if (volume_ != nullptr && disk_->HasMedium()) return volume_.get();
+absl::Status Service::TakeMedium() {
+  if (volume_ != nullptr && disk_->HasMedium()) return absl::OkStatus();
   volume_.reset();
-  if (absl::Status status = disk_->WaitForMedium(); !status.ok()) return status;
-  disk_->TakeMedium();
+  absl::Status status = disk_->WaitForMedium();
+  if (status.ok()) disk_->TakeMedium();
+  return status;
+}
+
+absl::StatusOr<Extent> Service::Find(const std::string& name) {
+  if (absl::Status status = TakeMedium(); !status.ok()) return status;
+  const block::DiskFacts& facts = disk_->facts();
+  return FindOnDisk(*disk_, facts.sectors, facts.sector_bytes, disk_name_, name);
+}
+
+absl::StatusOr<Volume*> Service::GetVolume() {
+  if (absl::Status status = TakeMedium(); !status.ok()) return status;
+  if (volume_ != nullptr) return volume_.get();
   auto volume = MountDisk(*disk_, disk_->facts().sectors, disk_->facts().sector_bytes, disk_name_);
   // NotFound is for files.
   if (absl::IsNotFound(volume.status()))

@@ -16,6 +16,7 @@ namespace {
 
 constexpr uint64_t kSuperblockAt = 1024;
 constexpr uint64_t kMaxMountReads = 4096;
+constexpr unsigned kMaxRunReads = 64;
 constexpr uint64_t kMaxFileBlocks = uint64_t{1} << 32;  // logical blocks have 32 bits
 
 // Relative to the root; libext2fs goes nowhere with "".
@@ -284,15 +285,22 @@ absl::StatusOr<FileMap> Volume::Map(absl::string_view path) {
   ext2_ino_t number;
   ext2_inode inode;
   if (absl::Status status = FindRegular(path, number, inode); !status.ok()) return status;
-  FileMap map{number, EXT2_I_SIZE(&inode), {}};
+  FileMap map{EXT2_I_SIZE(&inode), {}};
   const uint64_t block_bytes = fs_->blocksize;
   const uint64_t block_sectors = block_bytes / kSectorBytes;
   const uint64_t sectors = (map.bytes + kSectorBytes - 1) / kSectorBytes;
+  if (sectors == 0) return absl::FailedPreconditionError(absl::StrCat(path, ": is empty"));
+  if (sectors > ext2fs_blocks_count(fs_->super) * block_sectors) {
+    return absl::FailedPreconditionError(
+        absl::StrCat(path, ": has parts that were never written; copy it without holes"));
+  }
   for (uint64_t done = 0; done < sectors;) {
     const uint64_t block = done / block_sectors;
     Run run;
     if (block >= kMaxFileBlocks)
       return absl::DataLossError(absl::StrCat(path, ": damaged (it is too large)"));
+    // There are as many runs as blocks, where a file has no extents.
+    io_.Begin(kMaxRunReads);
     if (const errcode_t error = MapRun(number, inode, block, run); error != 0)
       return Explain(error, path);
     if (run.physical == 0) {

@@ -20,6 +20,7 @@
 #include "absl/status/statusor.h"
 #include "absl/strings/string_view.h"
 #include "absl/types/span.h"
+#include "platform/block/disk_map.h"
 #include "services/fs/ext2_io.h"
 
 namespace pyrene::fs {
@@ -37,16 +38,12 @@ struct Listing {
   uint32_t next = 0;  // `first` of what follows; 0: that was all
 };
 
-// Where a file is on the disk, in sectors of 512 bytes.
-struct Extent {
-  uint64_t sector = 0;
-  uint64_t sectors = 0;
-};
+using block::Extent;
 
+// Where a file is on the disk.
 struct FileMap {
-  uint32_t file = 0;  // its number
   uint64_t bytes = 0;
-  std::vector<Extent> extents;
+  std::vector<Extent> extents;  // the last one ends with the file's last sector
 };
 
 struct Usage {
@@ -62,7 +59,7 @@ class Volume {
   // Of metadata, in one operation.
   static constexpr unsigned kMaxReads = 16384;
   // Of a file's map: beyond, copying the file helps.
-  static constexpr size_t kMaxExtents = 4096;
+  static constexpr size_t kMaxExtents = block::kMaxExtents;
 
   // A partition, in sectors of 512 bytes. `device` is its name, for messages. NotFound: no such
   // file system; FailedPrecondition: it is to be repaired first, the message says how.

@@ -16,6 +16,8 @@ namespace {
 constexpr unsigned kBatch = 4;
 constexpr uint64_t kPage = 4096;
 constexpr size_t kMaxReason = 250;
+constexpr absl::string_view kDevices = "/dev/";
+constexpr size_t kMaxDevice = 63;
 
 std::string OnCard(const std::string& path) { return absl::StrCat("/", fs::kCardFolder, path); }
 
@@ -33,7 +35,9 @@ FileLoader::FileLoader(runtime::EventLoop& loop, proto::Channel channel, unsigne
 
 uint64_t FileLoader::Add(Job job) {
   Work work{next_job_++, std::move(job), {}, {}};
-  work.files.resize(work.job.paths.size());
+  work.loaded.files.resize(work.job.paths.size());
+  work.loaded.disks.resize(work.job.disks.size());
+  work.sized = work.job.paths.empty();
   work_.push_back(std::move(work));
   if (work_.size() == 1) ArmTimer();
   // The caller goes on first.
@@ -74,15 +78,20 @@ void FileLoader::Ask() {
   const Work& work = work_.front();
   auto request = builder_.Start<proto::FsRequest>();
   request.setId(next_id_);
-  const std::string& path = work.job.paths[work.file];
   if (!work.sized) {
-    request.setStat(path.c_str());
-  } else {
+    request.setStat(work.job.paths[work.file].c_str());
+  } else if (work.reads()) {
     auto read = request.initRead();
-    read.setPath(path.c_str());
+    read.setPath(work.job.paths[work.file].c_str());
     read.setOffset(work.done);
-    read.setBytes(static_cast<uint32_t>(
-        std::min<uint64_t>(channel_.pool().bytes(), work.files[work.file].bytes - work.done)));
+    read.setBytes(static_cast<uint32_t>(std::min<uint64_t>(
+        channel_.pool().bytes(), work.loaded.files[work.file].bytes - work.done)));
+  } else if (const DiskName& disk = work.job.disks[work.disk]; disk.is_file) {
+    auto map = request.initMap();
+    map.setPath(disk.name.c_str());
+    map.setFirst(static_cast<uint32_t>(work.loaded.disks[work.disk].extents.size()));
+  } else {
+    request.setPartition(disk.name.c_str());
   }
   if (!channel_.Send(builder_).ok()) return;  // asked again when there is room
   asked_ = next_id_;
@@ -98,9 +107,10 @@ absl::Status FileLoader::Handle(proto::FsReply::Reader reply) {
   ArmTimer();
   Work& work = work_.front();
   absl::Status status = reply.isFailed() ? Explain(reply.getFailed())
-                        : work.sized     ? TakeData(work, reply)
-                                         : TakeSize(work, reply);
-  if (!status.ok() || (work.sized && work.file == work.files.size())) End(std::move(status));
+                        : !work.sized    ? TakeSize(work, reply)
+                        : work.reads()   ? TakeData(work, reply)
+                                         : TakeMap(work, reply);
+  if (!status.ok() || work.ended()) End(std::move(status));
   return absl::OkStatus();
 }
 
@@ -113,18 +123,18 @@ absl::Status FileLoader::TakeSize(Work& work, proto::FsReply::Reader reply) {
   if (bytes == 0) return absl::InvalidArgumentError(absl::StrCat(path, " is empty"));
   if (bytes > work.job.most)
     return absl::InvalidArgumentError(absl::StrCat(path, " is larger than the guest's memory"));
-  work.files[work.file].bytes = bytes;
-  if (++work.file < work.files.size()) return absl::OkStatus();
+  work.loaded.files[work.file].bytes = bytes;
+  if (++work.file < work.loaded.files.size()) return absl::OkStatus();
   work.file = 0;
   return Allocate(work);
 }
 
 absl::Status FileLoader::Allocate(Work& work) {
   uint64_t end = 0;
-  for (Range& range : work.files) {
+  for (Range& range : work.loaded.files) {
     range.offset = end;
     end += (range.bytes + kPage - 1) / kPage * kPage;
-    if (end > work.job.most + kPage * work.files.size())
+    if (end > work.job.most + kPage * work.loaded.files.size())
       return absl::InvalidArgumentError("the files are larger than the guest's memory");
   }
   absl::StatusOr<absl::Span<uint8_t>> memory = work.job.allocate(end);
@@ -137,7 +147,7 @@ absl::Status FileLoader::Allocate(Work& work) {
 absl::Status FileLoader::TakeData(Work& work, proto::FsReply::Reader reply) {
   if (!reply.isData()) return absl::InternalError("fs gave an answer of another kind");
   const proto::FsData::Reader data = reply.getData();
-  const Range& range = work.files[work.file];
+  const Range& range = work.loaded.files[work.file];
   const uint32_t bytes = data.getBytes();
   if (work.done == 0) work.version = data.getVersion();
   if (bytes == 0 || bytes > range.bytes - work.done || data.getFileBytes() != range.bytes ||
@@ -155,12 +165,41 @@ absl::Status FileLoader::TakeData(Work& work, proto::FsReply::Reader reply) {
   return status;
 }
 
+absl::Status FileLoader::TakeMap(Work& work, proto::FsReply::Reader reply) {
+  if (!reply.isMap()) return absl::InternalError("fs gave an answer of another kind");
+  const proto::FsMap::Reader from = reply.getMap();
+  const std::string device = absl::StrCat(kDevices, from.getDisk().cStr());
+  block::DiskMap& map = work.loaded.disks[work.disk];
+  if (map.extents.empty()) {
+    map.device = device;
+    map.device_sectors = from.getDiskSectors();
+  }
+  const absl::Status bad = absl::InternalError("fs gave a map that can not be");
+  if (device != map.device || device.size() > kMaxDevice ||
+      from.getDiskSectors() != map.device_sectors || from.getExtents().size() == 0) {
+    return bad;
+  }
+  for (const proto::Extent::Reader extent : from.getExtents()) {
+    const block::Extent next{extent.getSector(), extent.getSectors()};
+    if (next.sectors == 0 || next.sector > map.device_sectors ||
+        next.sectors > map.device_sectors - next.sector ||
+        map.extents.size() == block::kMaxExtents) {
+      return bad;
+    }
+    map.extents.push_back(next);
+  }
+  if (from.getNext() == map.extents.size()) return absl::OkStatus();
+  if (from.getNext() != 0) return bad;
+  ++work.disk;
+  return absl::OkStatus();
+}
+
 void FileLoader::End(absl::Status status) {
-  const Work ended = std::move(work_.front());
+  Work ended = std::move(work_.front());
   work_.pop_front();
   ArmTimer();
   if (status.ok()) {
-    ended.job.done(ended.files);
+    ended.job.done(std::move(ended.loaded));
   } else {
     ended.job.done(std::move(status));
   }

@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// Reads whole files of the disk into memory, for guests' kernels and RAM disks: init's end of the
-// channel `files` with fs (proto/fs.capnp). One job after the other; nothing waits. fs may be
+// Reads whole files of the disk into memory, for guests' kernels and RAM disks, and asks where
+// files and partitions are that are guests' disks: init's end of the channel `files` with fs
+// (proto/fs.capnp). One job after the other; nothing waits. fs may be
 // restarted at any time: what was under way is asked again. fs is not trusted: what it says is
 // bounded, and its end's death harms nobody but who waits for the file.
 #pragma once
@@ -15,6 +16,7 @@
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
 #include "absl/types/span.h"
+#include "platform/block/disk_map.h"
 #include "proto/channel.h"
 #include "proto/fs.capnp.h"
 #include "runtime/event_loop.h"
@@ -30,13 +32,22 @@ class FileLoader {
     uint64_t offset = 0;  // in the job's memory, a multiple of 4096
     uint64_t bytes = 0;
   };
+  struct DiskName {
+    bool is_file = false;
+    std::string name;  // a path as fs knows it, or a partition as Linux calls it
+  };
+  struct Loaded {
+    std::vector<Range> files;
+    std::vector<block::DiskMap> disks;
+  };
   struct Job {
     std::vector<std::string> paths;  // as fs knows them
-    uint64_t most = 0;               // bytes of all files together
+    std::vector<DiskName> disks;
+    uint64_t most = 0;  // bytes of all files together
     // The memory, as soon as its size is known; valid until `done`.
     std::function<absl::StatusOr<absl::Span<uint8_t>>(uint64_t bytes)> allocate;
-    // Where each file is, or why not. Called from OnWake or a timer.
-    std::function<void(absl::StatusOr<std::vector<Range>>)> done;
+    // Where each file and disk is, or why not. Called from OnWake or a timer.
+    std::function<void(absl::StatusOr<Loaded>)> done;
   };
 
   FileLoader(runtime::EventLoop& loop, proto::Channel channel, unsigned bit);
@@ -53,12 +64,16 @@ class FileLoader {
   struct Work {
     uint64_t id;
     Job job;
-    std::vector<Range> files;
+    Loaded loaded;
     absl::Span<uint8_t> memory;
-    bool sized = false;
+    bool sized = false;    // all files
     size_t file = 0;       // that is asked for
     uint64_t done = 0;     // bytes of it
     uint64_t version = 0;  // of it, from its first piece on
+    size_t disk = 0;       // that is asked for, when all files are read
+
+    bool reads() const { return file < job.paths.size(); }
+    bool ended() const { return sized && !reads() && disk == job.disks.size(); }
   };
 
   void Ask();
@@ -66,6 +81,7 @@ class FileLoader {
   // Of the first job. NotFound...: the job fails.
   absl::Status TakeSize(Work& work, proto::FsReply::Reader reply);
   absl::Status TakeData(Work& work, proto::FsReply::Reader reply);
+  absl::Status TakeMap(Work& work, proto::FsReply::Reader reply);
   absl::Status Allocate(Work& work);
   void End(absl::Status status);
   void ArmTimer();

@@ -36,7 +36,9 @@ absl::Status CheckDisk(proto::Disk::Reader disk) {
       return Bad("a RAM disk has whole pages of 4 KiB, at least one");
     return absl::OkStatus();
   }
-  return disk.isPhy() ? absl::OkStatus() : Bad("a kind of disk that is not known");
+  if (disk.isFile() && (disk.getFile().size() == 0 || disk.getFile().size() > kMaxPath))
+    return Bad(absl::StrCat("a disk's file has a path of 1 to ", kMaxPath, " bytes"));
+  return disk.isPhy() || disk.isFile() ? absl::OkStatus() : Bad("a kind of disk that is not known");
 }
 
 }  // namespace

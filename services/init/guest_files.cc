@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 //
 // Guests' kernels and RAM disks: in the boot bundle, or on the disk. What is on the disk is read
-// into Memory of the guest's before its VMM starts, and stays for its reboots.
+// into Memory of the guest's before its VMM starts, and stays for its reboots. What of the disk is
+// a guest's disk is asked for at the same time.
 #include <optional>
 #include <string>
 #include <utility>
@@ -31,17 +32,19 @@ void Guests::LoadFiles(Guest& guest) {
     job.paths.push_back(*on_card);
     guest.loaded.push_back({path, {}});
   }
-  if (job.paths.empty()) return;
+  job.disks = DisksToMap(guest);
+  if (job.paths.empty() && job.disks.empty()) return;
   job.most = config.getMemoryKib() * 1024;
   job.allocate = [this, &guest](uint64_t bytes) { return AllocateFiles(guest, bytes); };
-  job.done = [this, &guest](absl::StatusOr<std::vector<FileLoader::Range>> ranges) {
+  job.done = [this, &guest](absl::StatusOr<FileLoader::Loaded> loaded) {
     guest.load = 0;
     guest.files_view = runtime::Memory();
-    if (ranges.ok()) {
-      for (size_t i = 0; i < ranges->size(); ++i) guest.loaded[i].range = (*ranges)[i];
-    } else if (guest.failure.empty()) {
-      guest.failure = std::string(ranges.status().message());
+    absl::Status status = loaded.status();
+    if (status.ok()) {
+      for (size_t i = 0; i < loaded->files.size(); ++i) guest.loaded[i].range = loaded->files[i];
+      status = TakeMaps(world_.ram, std::move(loaded->disks), guest, guests_);
     }
+    if (!status.ok() && guest.failure.empty()) guest.failure = std::string(status.message());
     Wake();
   };
   guest.load = loader_->Add(std::move(job));

@@ -105,7 +105,7 @@ absl::Status Guests::CheckNew(proto::GuestConfig::Reader config) const {
     }
   }
   if (absl::Status status = CheckFile(config.getKernel()); !status.ok()) return status;
-  if (absl::Status status = CheckDisks(config, guests_, supervisor_); !status.ok()) return status;
+  if (absl::Status status = CheckDisks(config, supervisor_); !status.ok()) return status;
   return config.getRamdisk().size() == 0 ? absl::OkStatus() : CheckFile(config.getRamdisk());
 }
 
@@ -192,7 +192,7 @@ absl::Status Guests::Allocate(Guest& guest) {
   if (status.ok())
     status =
         Take(Object::Create(Named("xenstore ring of guest ", guest), ring(1)), guest.xenstore_ring);
-  if (status.ok()) status = AllocateDisks(pool, guest);
+  if (status.ok()) status = AllocateDisks(pool, guest, guests_, supervisor_);
   if (status.ok())
     status = Take(pool.AllocateGuest(config.getMemoryKib() / 4, Named("guest ", guest)), guest.ram);
   if (!status.ok()) return status;

@@ -106,6 +106,13 @@ constexpr OptionSpec kXenstoreChmodOptions[] = {
     {'r', "recurse", "", "All nodes below as well."},
 };
 constexpr OptionSpec kPsOptions[] = {{'c', "capabilities", "", "What each domain may do."}};
+constexpr OptionSpec kLosetupOptions[] = {
+    {'a', "all", "", "List all, one a line."},
+    {'d', "detach", "", "Take the files of these devices away."},
+    {'D', "detach-all", "", "Take all files away."},
+    {'f', "find", "", "Take the first device without a file; without an argument: print it."},
+    {kOptionShow, "show", "", "Print the device that -f took."},
+};
 constexpr OptionSpec kLsOptions[] = {{'l', "", "", "Sizes as well."}};
 constexpr OptionSpec kEchoOptions[] = {{'n', "", "", "No newline at the end."}};
 
@@ -147,6 +154,9 @@ constexpr CommandSpec kShellCommands[] = {
      ArgumentKind::kFile},
     {"cat", "<file> [...]", "Print files", {}, 1, kManyArguments, ArgumentKind::kFile},
     {"df", "", "Print how full the disk's file system, /sd, is", {}, 0, 0, ArgumentKind::kNone},
+    {"losetup", "[options] [device] [file]",
+     "Name a file of the disk /dev/loopN, or list such names", kLosetupOptions, 0, kManyArguments,
+     ArgumentKind::kFile},
     {"date",
      "[YYYY-MM-DD HH:MM:SS]",
      "Print the time, or set it (UTC)",

@@ -14,6 +14,8 @@ void WriteDisk(const DiskSpec& disk, proto::Disk::Builder message) {
   message.setTarget(disk.target.c_str());
   if (disk.source == DiskSpec::Source::kRam) {
     message.setRam(disk.ram_bytes);
+  } else if (disk.source == DiskSpec::Source::kFile) {
+    message.setFile(disk.file.c_str());
   } else {
     message.setPhy();
   }
@@ -29,8 +31,11 @@ DiskSpec DiskFromMessage(proto::Disk::Reader message) {
   disk.trusted = message.getTrusted();
   if (!message.getDiscard()) disk.discard = false;
   disk.target = message.getTarget().cStr();
-  disk.source = message.isRam() ? DiskSpec::Source::kRam : DiskSpec::Source::kPhy;
+  disk.source = message.isRam()    ? DiskSpec::Source::kRam
+                : message.isFile() ? DiskSpec::Source::kFile
+                                   : DiskSpec::Source::kPhy;
   if (message.isRam()) disk.ram_bytes = message.getRam();
+  if (message.isFile()) disk.file = message.getFile().cStr();
   return disk;
 }
 

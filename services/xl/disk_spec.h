@@ -41,6 +41,7 @@ struct DiskSpec {
 
   std::string target;  // empty only for an empty cdrom drive
   Source source = Source::kPath;
+  std::string file;        // of kFile, once ParseGuestConfig has let it pass: as fs knows it
   uint64_t ram_bytes = 0;  // a multiple of 512
   Format format = Format::kRaw;
   std::string vdev;          // as given, "xvda"

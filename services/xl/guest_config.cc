@@ -13,6 +13,7 @@
 #include "absl/strings/str_cat.h"
 #include "absl/strings/strip.h"
 #include "services/xl/config_reader.h"
+#include "services/xl/disk_source.h"
 #include "services/xl/guest_config_keys.h"
 
 namespace pyrene::xl {
@@ -22,8 +23,6 @@ struct ActionName {
   ShutdownAction action;
   absl::string_view name;
 };
-// Of a RAM disk's size.
-constexpr uint64_t kDiskPage = 4096;
 
 constexpr ActionName kActions[] = {
     {ShutdownAction::kDestroy, "destroy"},
@@ -223,27 +222,6 @@ absl::Status ReadActions(ConfigReader& reader, GuestConfig& config) {
   return absl::OkStatus();
 }
 
-// Why this build has no such disk; empty: it has.
-absl::string_view RefusedDisk(const DiskSpec& disk, const GuestFeatures& features) {
-  if (!features.disks) return "disks are not yet supported";
-  if (disk.cdrom) return "CD-ROM drives are not supported";
-  if (disk.format != DiskSpec::Format::kRaw) return "only raw disks are supported";
-  if (!disk.script.empty()) return "block scripts are not supported";
-  if (!disk.backend.empty()) return "back-ends in other guests are not supported";
-  if (disk.specification != DiskSpec::Specification::kXen) return "virtio disks are not supported";
-  switch (disk.source) {
-    case DiskSpec::Source::kRam:
-      if (disk.ram_bytes % kDiskPage != 0) return "a RAM disk is a multiple of 4 KiB";
-      return "";
-    case DiskSpec::Source::kPhy:
-      return "";
-    case DiskSpec::Source::kPath:
-    case DiskSpec::Source::kFile:
-      break;
-  }
-  return "files as disks are not yet supported";
-}
-
 absl::Status ReadDisks(ConfigReader& reader, const GuestFeatures& features, GuestConfig& config) {
   const ConfigEntry* entry = reader.Find("disk");
   if (entry == nullptr) return absl::OkStatus();
@@ -258,8 +236,12 @@ absl::Status ReadDisks(ConfigReader& reader, const GuestFeatures& features, Gues
     config.disks.push_back(*std::move(disk));
   }
   for (size_t i = 0; i < config.disks.size(); ++i) {
-    const absl::string_view refusal = RefusedDisk(config.disks[i], features);
-    if (!refusal.empty()) return reader.NotYet("disk", entry->value.atoms[i], refusal);
+    if (!features.disks)
+      return reader.NotYet("disk", entry->value.atoms[i], "disks are not yet supported");
+    const absl::Status status = PrepareDisk(config.disks[i]);
+    if (absl::IsUnimplemented(status))
+      return reader.NotYet("disk", entry->value.atoms[i], status.message());
+    if (!status.ok()) return reader.Error("disk", entry->value.atoms[i], status.message());
   }
   if (config.disks.size() > kMaxDisks)
     return reader.Error("disk", absl::StrCat("more than ", kMaxDisks, " disks"));

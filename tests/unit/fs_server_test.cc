@@ -30,11 +30,19 @@ class FsServerTest : public testing::Test {
     image_ = std::make_unique<Image>("-t ext4 -b 4096", tree_);
     memory_.StartEpoch(1);
     volume_ = *Volume::Mount(*image_, 0, image_->sectors(), "vda2");
+    FsServer::Source source;
+    source.disk = "vda";
+    source.disk_sectors = [] { return uint64_t{99999}; };
+    source.volume = [this]() -> absl::StatusOr<Volume*> {
+      if (!mount_.ok()) return mount_;
+      return volume_.get();
+    };
+    source.find = [](const std::string& name) -> absl::StatusOr<Extent> {
+      if (name != "/dev/vda3") return absl::NotFoundError(absl::StrCat("no ", name));
+      return Extent{4096, 77};
+    };
     server_ = std::make_unique<FsServer>(std::move(*memory_.Open(proto::Side::kServer, bell_)),
-                                         [this]() -> absl::StatusOr<Volume*> {
-                                           if (!mount_.ok()) return mount_;
-                                           return volume_.get();
-                                         });
+                                         std::move(source));
     client_ = memory_.Open(proto::Side::kClient, bell_);
     client_->Update();
     server_->Serve();
@@ -129,11 +137,12 @@ TEST_F(FsServerTest, PathsAreBounded) {
                   [](auto reply) { EXPECT_TRUE(reply.getEntry().getIsDirectory()); }));
 }
 
-TEST_F(FsServerTest, MapsAreToldWithTheFilesNumber) {
+TEST_F(FsServerTest, MapsAreToldWithTheirDisk) {
   EXPECT_TRUE(Ask([](auto request) { request.initMap().setPath("/file"); },
                   [](auto reply) {
                     ASSERT_TRUE(reply.isMap());
-                    EXPECT_GT(reply.getMap().getFile(), 10u);
+                    EXPECT_STREQ(reply.getMap().getDisk().cStr(), "vda");
+                    EXPECT_EQ(reply.getMap().getDiskSectors(), 99999u);
                     ASSERT_EQ(reply.getMap().getExtents().size(), 1u);
                     EXPECT_EQ(reply.getMap().getExtents()[0].getSectors(), 10u);
                     EXPECT_EQ(reply.getMap().getNext(), 0u);
@@ -144,6 +153,25 @@ TEST_F(FsServerTest, MapsAreToldWithTheFilesNumber) {
         request.getMap().setFirst(0xffffffff);
       },
       [](auto reply) { EXPECT_EQ(reply.getMap().getExtents().size(), 0u); }));
+}
+
+TEST_F(FsServerTest, APartitionIsAMapOfOneExtent) {
+  mount_ = absl::FailedPreconditionError("no file system is needed");
+  EXPECT_TRUE(Ask([](auto request) { request.setPartition("/dev/vda3"); },
+                  [](auto reply) {
+                    ASSERT_TRUE(reply.isMap());
+                    EXPECT_STREQ(reply.getMap().getDisk().cStr(), "vda");
+                    EXPECT_EQ(reply.getMap().getDiskSectors(), 99999u);
+                    EXPECT_EQ(reply.getMap().getFileBytes(), 77u * 512);
+                    ASSERT_EQ(reply.getMap().getExtents().size(), 1u);
+                    EXPECT_EQ(reply.getMap().getExtents()[0].getSector(), 4096u);
+                    EXPECT_EQ(reply.getMap().getExtents()[0].getSectors(), 77u);
+                    EXPECT_EQ(reply.getMap().getNext(), 0u);
+                  }));
+  EXPECT_EQ(Failure([](auto request) { request.setPartition("vda9"); }), "no vda9");
+  EXPECT_THAT(Failure([](auto request) { request.setPartition(""); }), HasSubstr("1 to 31"));
+  EXPECT_THAT(Failure([](auto request) { request.setPartition(std::string(32, 'x').c_str()); }),
+              HasSubstr("1 to 31"));
 }
 
 TEST_F(FsServerTest, WithoutAMountTheReasonIsTheAnswer) {

@@ -136,7 +136,6 @@ TEST_P(VolumeTest, MapsSayWhereFilesAre) {
   const auto map = (*volume)->Map("/guests/vmlinuz");
   ASSERT_TRUE(map.ok()) << map.status();
   EXPECT_EQ(map->bytes, kernel_.size());
-  EXPECT_NE(map->file, (*volume)->Map("/guest.cfg")->file);
   std::string text;
   for (const Extent& extent : map->extents) {
     text.append(reinterpret_cast<const char*>(image.bytes.data()) + extent.sector * kSectorBytes,
@@ -144,7 +143,7 @@ TEST_P(VolumeTest, MapsSayWhereFilesAre) {
   }
   ASSERT_EQ(text.size(), (kernel_.size() + kSectorBytes - 1) / kSectorBytes * kSectorBytes);
   EXPECT_EQ(text.substr(0, kernel_.size()), kernel_);
-  EXPECT_TRUE((*volume)->Map("/guests/empty")->extents.empty());
+  EXPECT_THAT((*volume)->Map("/guests/empty").status().message(), HasSubstr("is empty"));
   EXPECT_THAT((*volume)->Map("/sparse").status().message(), HasSubstr("/sparse: has parts that"));
   EXPECT_THAT((*volume)->Map("/guests").status().message(), HasSubstr("Is a directory"));
 }

@@ -42,9 +42,16 @@ class FileLoaderTest : public testing::Test {
     return channel_.Open(side, loop_->notification());
   }
   void OpenServer() {
-    server_ = std::make_unique<fs::FsServer>(
-        std::move(*Open(proto::Side::kServer)),
-        [this]() -> absl::StatusOr<fs::Volume*> { return volume_.get(); });
+    fs::FsServer::Source source;
+    source.disk = "vda";
+    source.disk_sectors = [this] { return image_->sectors(); };
+    source.volume = [this]() -> absl::StatusOr<fs::Volume*> { return volume_.get(); };
+    source.find = [](const std::string& name) -> absl::StatusOr<fs::Extent> {
+      if (name != "vda1") return absl::NotFoundError(absl::StrCat("no ", name));
+      return fs::Extent{8, 100};
+    };
+    server_ =
+        std::make_unique<fs::FsServer>(std::move(*Open(proto::Side::kServer)), std::move(source));
   }
   void RestartServer() {
     server_.reset();
@@ -58,9 +65,11 @@ class FileLoaderTest : public testing::Test {
     loader_->OnWake();
   }
 
-  uint64_t Add(std::vector<std::string> paths, uint64_t most = 8 << 20) {
+  uint64_t Add(std::vector<std::string> paths, uint64_t most = 8 << 20,
+               std::vector<FileLoader::DiskName> disks = {}) {
     FileLoader::Job job;
     job.paths = std::move(paths);
+    job.disks = std::move(disks);
     job.most = most;
     job.allocate = [this](uint64_t bytes) -> absl::StatusOr<absl::Span<uint8_t>> {
       if (bytes > limit_) return absl::ResourceExhaustedError("no memory");
@@ -94,17 +103,17 @@ class FileLoaderTest : public testing::Test {
   std::unique_ptr<FileLoader> loader_;
   std::vector<uint8_t> memory_;
   uint64_t limit_ = 8 << 20;
-  std::optional<absl::StatusOr<std::vector<FileLoader::Range>>> result_;
+  std::optional<absl::StatusOr<FileLoader::Loaded>> result_;
 };
 
 TEST_F(FileLoaderTest, FilesAreReadOnPagesOfTheirOwn) {
   Add({"/guests/vmlinuz", "/initrd"});
   for (int i = 0; i < 1000 && !result_.has_value(); ++i) Turn();
   ASSERT_TRUE(result_.has_value() && result_->ok()) << result_->status();
-  ASSERT_EQ((*result_)->size(), 2u);
-  EXPECT_EQ(Text((**result_)[0]), kernel_);
-  EXPECT_EQ(Text((**result_)[1]), initrd_);
-  EXPECT_EQ((**result_)[1].offset % 4096, 0u);
+  ASSERT_EQ((*result_)->files.size(), 2u);
+  EXPECT_EQ(Text((*result_)->files[0]), kernel_);
+  EXPECT_EQ(Text((*result_)->files[1]), initrd_);
+  EXPECT_EQ((*result_)->files[1].offset % 4096, 0u);
   EXPECT_EQ(memory_.size() % 4096, 0u);
 }
 
@@ -120,7 +129,7 @@ TEST_F(FileLoaderTest, FsIsRestartedAllTheTime) {
     ++restarts;
   }
   ASSERT_TRUE(result_.has_value() && result_->ok());
-  EXPECT_EQ(Text((**result_)[0]), kernel_);
+  EXPECT_EQ(Text((*result_)->files[0]), kernel_);
   EXPECT_GT(restarts, 5u);
 }
 
@@ -133,8 +142,8 @@ TEST_F(FileLoaderTest, JobsInTheirOrderAndWithoutTheCancelled) {
   loader_->Cancel(first);
   for (int i = 0; i < 1000 && !result_.has_value(); ++i) Turn();
   ASSERT_TRUE(result_.has_value() && result_->ok());
-  ASSERT_EQ((*result_)->size(), 1u);
-  EXPECT_EQ(Text((**result_)[0]), initrd_);
+  ASSERT_EQ((*result_)->files.size(), 1u);
+  EXPECT_EQ(Text((*result_)->files[0]), initrd_);
 }
 
 TEST_F(FileLoaderTest, ErrorsNameTheFileAsTheUserDoes) {
@@ -161,6 +170,48 @@ TEST_F(FileLoaderTest, AFileThatIsChangedMeanwhileIsRefused) {
   for (int i = 0; i < 1000 && !result_.has_value(); ++i) Turn();
   ASSERT_TRUE(result_.has_value());
   EXPECT_EQ(result_->status().message(), "/sd/guests/vmlinuz was changed while it was read");
+}
+
+// A file in many pieces: blocks that tell of others lie between its own.
+TEST_F(FileLoaderTest, DisksAreMapped) {
+  const std::string content = fs::RandomBytes(20 << 20, 5);
+  tree_.Write("root.img", content);
+  image_ = std::make_unique<fs::Image>("-t ext2 -b 1024", tree_, 40);
+  volume_ = *fs::Volume::Mount(*image_, 0, image_->sectors(), "vda2");
+  Add({"/initrd"}, 8 << 20, {{true, "/root.img"}, {false, "vda1"}});
+  for (int i = 0; i < 1000 && !result_.has_value(); ++i) {
+    Turn();
+    if (i % 5 == 4) RestartServer();
+  }
+  ASSERT_TRUE(result_.has_value() && result_->ok()) << result_->status();
+  ASSERT_EQ((*result_)->files.size(), 1u);
+  EXPECT_EQ(Text((*result_)->files[0]), initrd_);
+  ASSERT_EQ((*result_)->disks.size(), 2u);
+  const block::DiskMap& map = (*result_)->disks[0];
+  EXPECT_EQ(map.device, "/dev/vda");
+  EXPECT_EQ(map.device_sectors, image_->sectors());
+  EXPECT_GT(map.extents.size(), 64u) << "more than a message tells";
+  std::string read;
+  for (const block::Extent& extent : map.extents) {
+    const auto begin = image_->bytes.begin() + static_cast<ptrdiff_t>(extent.sector * 512);
+    read.append(begin, begin + static_cast<ptrdiff_t>(extent.sectors * 512));
+  }
+  EXPECT_TRUE(read == content);
+  ASSERT_EQ((*result_)->disks[1].extents.size(), 1u);
+  EXPECT_EQ((*result_)->disks[1].extents[0].sector, 8u);
+}
+
+TEST_F(FileLoaderTest, DisksThatCanNotBe) {
+  const auto error = [this](bool is_file, const std::string& name) {
+    result_.reset();
+    Add({}, 0, {{is_file, name}});
+    for (int i = 0; i < 100 && !result_.has_value(); ++i) Turn();
+    return result_.has_value() ? std::string(result_->status().message()) : "nothing";
+  };
+  EXPECT_EQ(error(true, "/nothing"), "/sd/nothing: No such file or directory");
+  EXPECT_EQ(error(true, "/guests"), "/sd/guests: Is a directory");
+  EXPECT_EQ(error(true, "/empty"), "/sd/empty: is empty");
+  EXPECT_EQ(error(false, "vda7"), "no vda7");
 }
 
 }  // namespace

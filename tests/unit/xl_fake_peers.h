@@ -275,6 +275,11 @@ class FakeInit : public FakePeer<proto::ToolstackRequest, proto::ToolstackReply>
         done.push_back(absl::StrCat("create ", config.getName().cStr(), " ",
                                     config.getCommandLine().cStr(),
                                     config.getStartPaused() ? " paused" : ""));
+        for (const auto disk : config.getDisks()) {
+          if (disk.isFile())
+            absl::StrAppend(&done.back(), " disk ", disk.getTarget().cStr(), " of file ",
+                            disk.getFile().cStr());
+        }
         if (on_create) on_create();
         Answer(id, [domid](auto reply) { reply.setCreated(domid); });
         break;

@@ -242,16 +242,44 @@ TEST(GuestConfig, DevicesWhereTheyAreSupported) {
   EXPECT_EQ(config.vifs[0].devid, 0u);
   EXPECT_EQ(config.vifs[1].devid, 7u);
   EXPECT_EQ(config.vifs[2].devid, 2u);
-  EXPECT_EQ(ErrorOf(std::string(kMinimum) + "disk=['a,,xvda',\n'b,,d0p0']", features),
+  EXPECT_EQ(ErrorOf(std::string(kMinimum) + "disk=['/sd/a,,xvda',\n'/sd/b,,d0p0']", features),
             "g.cfg:5: disk: vdev d0p0 is used twice");
   EXPECT_EQ(ErrorOf(std::string(kMinimum) + "vif=['devid=1','']", features),
             "g.cfg:4: vif: devid 1 is used twice");
 }
 
+TEST(GuestConfig, WhatADiskIsIsSaidByItsTarget) {
+  using Source = DiskSpec::Source;
+  const struct {
+    std::string disk;
+    Source source;
+    std::string target;
+    std::string file;
+  } kDisks[] = {
+      {"phy:/dev/vda,xvda,w", Source::kPhy, "/dev/vda", ""},
+      {"phy:vda2,xvda,w", Source::kPhy, "/dev/vda2", ""},
+      {"file:/dev/vda,xvda,w", Source::kPhy, "/dev/vda", ""},
+      {"/dev/loop0,raw,xvda,rw", Source::kPhy, "/dev/loop0", ""},
+      {"file:/sd/a/root.img,xvda,w", Source::kFile, "/sd/a/root.img", "/a/root.img"},
+      {"tap:aio:/sd/root.img,xvda,w", Source::kFile, "/sd/root.img", "/root.img"},
+      {"sd/root.img,raw,xvda,rw", Source::kFile, "sd/root.img", "/root.img"},
+      {"phy:/sd/root.img,xvda,w", Source::kFile, "/sd/root.img", "/root.img"},
+  };
+  for (const auto& [text, source, target, file] : kDisks) {
+    const GuestConfig config =
+        Good(std::string(kMinimum) + "disk=['" + text + "']\n", GuestFeatures{.disks = true});
+    ASSERT_EQ(config.disks.size(), 1u) << text;
+    EXPECT_EQ(config.disks[0].source, source) << text;
+    EXPECT_EQ(config.disks[0].target, target) << text;
+    EXPECT_EQ(config.disks[0].file, file) << text;
+  }
+}
+
 TEST(GuestConfig, DisksThatThereAreNot) {
   for (const auto& [disk, why] : std::vector<std::pair<std::string, std::string>>{
-           {"file:/x.img,xvda,w", "files as disks are not yet supported"},
-           {"/x.img,,xvda", "files as disks are not yet supported"},
+           {"file:/x.img,xvda,w", "/x.img can not be a disk: only files below /sd can"},
+           {"/x.img,,xvda", "/x.img can not be a disk: only files below /sd can"},
+           {absl::StrCat("/sd/", std::string(130, 'x'), ",,xvda"), "longer than 127 bytes"},
            {"/dev/vda,qcow2,xvda", "only raw disks are supported"},
            {"phy:/dev/vda,xvda:cdrom,r", "CD-ROM drives are not supported"},
            {"vdev=xvda,backend=2,target=/dev/vda", "back-ends in other guests are not supported"},

@@ -432,11 +432,43 @@ TEST_F(ShellTest, FilesOfTheDisk) {
 TEST_F(ShellTest, AMountedDeviceIsNotForAGuestToWrite) {
   Command("xl create guest.cfg 'disk=[\"phy:/dev/vda,xvda,w\"]'");
   Command("xl create guest.cfg 'disk=[\"phy:/dev/vda,xvda,r\"]' 'name=\"reader\"'");
+  Command("xl create guest.cfg 'disk=[\"phy:/dev/vda2,xvda,w\"]'");
   Command("xl create guest.cfg 'disk=[\"phy:/dev/vdb,xvda,w\"]' 'name=\"other\"'");
+  Command("xl create guest.cfg 'disk=[\"phy:/dev/vda1,xvda,w\"]' 'name=\"part\"'");
   const std::string shown = Run();
   EXPECT_THAT(shown,
               HasSubstr("/dev/vda can not be written by a guest: /dev/vda2 is mounted at /sd"));
-  EXPECT_THAT(init_.done, ElementsAre(HasSubstr("create reader"), HasSubstr("create other")));
+  EXPECT_THAT(shown,
+              HasSubstr("/dev/vda2 can not be written by a guest: /dev/vda2 is mounted at /sd"));
+  EXPECT_THAT(init_.done, ElementsAre(HasSubstr("create reader"), HasSubstr("create other"),
+                                      HasSubstr("create part")));
+}
+
+TEST_F(ShellTest, LoopDevicesNameFiles) {
+  fs_.files = {{"/root.img", "x"}, {"/two.img", "x"}};
+  xenstore_.nodes["/tool/loop"] = "";  // a store makes a node's parents
+  Command("losetup; losetup /dev/loop3 /sd/root.img; losetup -f --show /sd/two.img; losetup -f");
+  Command("losetup; losetup -a; losetup loop3");
+  Command("losetup /dev/loop3 /sd/two.img; losetup /dev/loop4 /sd/none; losetup /dev/loop4");
+  Command("losetup /dev/sda /sd/two.img; losetup /dev/loop256; losetup /dev/loop4 /guest.cfg");
+  Command("xl create guest.cfg 'disk=[\"phy:/dev/loop3,xvda,w\"]'");
+  Command("xl create guest.cfg 'disk=[\"phy:/dev/loop9,xvda,w\"]' 'name=\"other\"'");
+  Command("losetup -d /dev/loop3; losetup -d /dev/loop3; losetup -D; losetup; echo end");
+  const std::string shown = Run();
+  EXPECT_THAT(shown, HasSubstr("/dev/loop0\n/dev/loop1\n"));
+  EXPECT_THAT(shown, HasSubstr("NAME         BACK-FILE\n/dev/loop0   /sd/two.img\n"
+                               "/dev/loop3   /sd/root.img\n"
+                               "/dev/loop0: (/sd/two.img)\n/dev/loop3: (/sd/root.img)\n"
+                               "/dev/loop3: (/sd/root.img)\n"));
+  EXPECT_THAT(shown, HasSubstr("losetup: /dev/loop3: failed to set up loop device: Device or "
+                               "resource busy\nlosetup: /sd/none: failed to set up loop device: No "
+                               "such file or directory\nlosetup: /dev/loop4: No such device"));
+  EXPECT_THAT(shown, HasSubstr("losetup: /dev/sda: is no loop device (/dev/loop0 to /dev/loop255)\n"
+                               "losetup: /dev/loop256: is no loop device"));
+  EXPECT_THAT(shown, HasSubstr("losetup: /guest.cfg: only files below /sd can be disks\n"));
+  EXPECT_THAT(shown, HasSubstr("/dev/loop9 has no file: losetup /dev/loop9 FILE gives it one"));
+  EXPECT_THAT(shown, HasSubstr("losetup: /dev/loop3: detach failed: No such device or address\n"));
+  EXPECT_THAT(init_.done, ElementsAre(HasSubstr("disk /dev/loop3 of file /root.img")));
 }
 
 TEST_F(ShellTest, AFileIsReadOnWhenFsIsRestarted) {

@@ -37,6 +37,7 @@ constexpr Entry kShellFunctions[] = {
     {"ls", Ls},
     {"cat", Cat},
     {"df", Df},
+    {"losetup", Losetup},
     {"date", Date},
     {"echo", Echo},
     {"reboot", Reboot},

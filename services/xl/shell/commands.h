@@ -60,6 +60,7 @@ int Poweroff(Session& session, const ParsedOptions& options);
 int Ls(Session& session, const ParsedOptions& options);
 int Cat(Session& session, const ParsedOptions& options);
 int Df(Session& session, const ParsedOptions& options);
+int Losetup(Session& session, const ParsedOptions& options);
 int Echo(Session& session, const ParsedOptions& options);
 int Help(Session& session, const ParsedOptions& options);
 

@@ -1,0 +1,170 @@
+// SPDX-License-Identifier: Apache-2.0
+//
+// Guests' disks that are parts of a device, with a driver that dies again and again: each request
+// is answered once, its sectors are those of the map, and no other sector is touched.
+#include <gtest/gtest.h>
+
+#include <cstdlib>
+#include <map>
+#include <memory>
+#include <random>
+#include <utility>
+#include <vector>
+
+#include "platform/block/block_server.h"
+#include "services/blkback/device.h"
+#include "services/blkback/ram_disk.h"
+#include "tests/unit/channel_memory.h"
+
+namespace pyrene::blkback {
+namespace {
+
+constexpr uint32_t kPage = 4096;
+constexpr uint32_t kSector = block::kSectorBytes;
+constexpr uint32_t kDiskPages = 64;
+constexpr uint32_t kDataBytes = 256 * kPage;
+constexpr uint64_t kDeviceSectors = uint64_t{kDiskPages} * kPage / kSector;
+constexpr uint32_t kSlots = 16;
+constexpr uint32_t kMostSectors = 48;
+
+class DeviceTest : public testing::Test {
+ protected:
+  DeviceTest()
+      : disk_memory_(kDiskPages * kPage, 0xee),
+        guest_(kSlots * kMostSectors * kSector),
+        data_(*runtime::host::CreateObject(runtime::host::Kind::kMemory, kDataBytes)) {
+    channel_.StartEpoch(epoch_);
+    device_ =
+        std::make_unique<Device>(std::move(*channel_.Open(proto::Side::kClient, bell_)), 0, Map());
+    StartDriver();
+  }
+  runtime::Memory Map() { return *runtime::Memory::Map(data_.get(), runtime::Access::kReadWrite); }
+  void StartDriver() {
+    ram_ = std::make_unique<RamDisk>(std::vector<absl::Span<uint8_t>>{absl::MakeSpan(disk_memory_)},
+                                     false);
+    server_ = std::make_unique<block::BlockServer>(*ram_);
+    server_->AddClient(channel_.Open(proto::Side::kServer, bell_),
+                       {driver_view_.data(), kDataBytes, 0});
+  }
+  void KillDriver() {
+    server_.reset();
+    channel_.StartEpoch(++epoch_);
+    StartDriver();
+  }
+  void Turn() {
+    device_->OnWake();
+    device_->Flush();
+    server_->Round();
+    device_->OnWake();
+  }
+  block::DiskMap Scattered() {
+    block::DiskMap map{"/dev/vda", kDeviceSectors, {}};
+    for (uint64_t at = 3; at + 9 < kDeviceSectors; at += 10 + random_() % 5)
+      map.extents.push_back({at, 1 + random_() % 9});
+    std::shuffle(map.extents.begin(), map.extents.end(), random_);
+    return map;
+  }
+
+  std::mt19937 random_{5};
+  std::vector<uint8_t> disk_memory_;
+  std::vector<uint8_t> guest_;
+  block::DataMemory guest_memory_{guest_.data(), static_cast<uint32_t>(guest_.size()), 0};
+  runtime::OwnedHandle data_;
+  runtime::Memory driver_view_ = Map();
+  runtime::Notification bell_ = *runtime::Notification::Create();
+  proto::ChannelMemory channel_{proto::SchemaId<proto::BlockRequest>()};
+  uint32_t epoch_ = 1;
+  std::unique_ptr<RamDisk> ram_;
+  std::unique_ptr<block::BlockServer> server_;
+  std::unique_ptr<Device> device_;
+};
+
+TEST_F(DeviceTest, APartsSectorsAreThoseOfItsMap) {
+  const block::DiskMap map = Scattered();
+  DeviceDisk disk(*device_, false, map);
+  EXPECT_EQ(disk.facts().medium, 0u) << "before the driver has said anything";
+  while (!device_->ready()) Turn();
+  ASSERT_EQ(disk.facts().sectors, block::SectorsOf(map.extents));
+  std::vector<uint64_t> places;
+  for (const block::Extent& extent : map.extents) {
+    for (uint64_t i = 0; i < extent.sectors; ++i) places.push_back(extent.sector + i);
+  }
+  struct Request {
+    bool write;
+    uint64_t sector;
+    uint32_t count;
+    uint8_t fill;
+  };
+  std::map<uint32_t, Request> open;
+  std::vector<uint8_t> model(places.size(), 0xee);
+  uint64_t answered = 0, most_open = 0;
+  disk.SetCompletion([&](uint32_t tag, proto::BlockStatus status) {
+    EXPECT_EQ(status, proto::BlockStatus::OK);
+    const auto found = open.find(tag);
+    ASSERT_NE(found, open.end()) << "answered twice";
+    const Request& request = found->second;
+    for (uint32_t i = 0; i < request.count; ++i) {
+      if (request.write) model[request.sector + i] = request.fill;
+      const uint8_t* const bytes = &guest_[(tag * kMostSectors + i) * kSector];
+      EXPECT_EQ(bytes[0], model[request.sector + i]);
+      EXPECT_EQ(bytes[kSector - 1], model[request.sector + i]);
+    }
+    open.erase(found);
+    ++answered;
+  });
+  const char* const text = std::getenv("PYRENE_ROUNDS");
+  const uint64_t rounds = text == nullptr ? 5000 : strtoull(text, nullptr, 10);
+  uint64_t started = 0;
+  while (answered < rounds) {
+    const auto tag = static_cast<uint32_t>(random_() % kSlots);
+    const auto count = static_cast<uint32_t>(1 + random_() % kMostSectors);
+    const Request request{random_() % 2 == 0, random_() % (places.size() - count), count,
+                          static_cast<uint8_t>(random_())};
+    bool free = started < rounds && open.count(tag) == 0;
+    for (const auto& [other, with] : open)
+      free = free && (with.sector + with.count <= request.sector ||
+                      request.sector + request.count <= with.sector);
+    if (free && disk.CanStart()) {
+      open[tag] = request;
+      ++started;
+      most_open = std::max<uint64_t>(most_open, open.size());
+      std::fill_n(&guest_[tag * kMostSectors * kSector], count * kSector, request.fill);
+      disk.Start({request.write ? block::Operation::kWrite : block::Operation::kRead,
+                  request.sector, count, &guest_memory_, tag * kMostSectors * kSector, tag});
+    }
+    if (random_() % 3 == 0) Turn();
+    if (random_() % 40 == 0) KillDriver();
+  }
+  EXPECT_GT(most_open, 2u);
+  std::vector<uint8_t> expected(kDeviceSectors, 0xee);
+  for (size_t i = 0; i < places.size(); ++i) expected[places[i]] = model[i];
+  for (uint64_t sector = 0; sector < kDeviceSectors; ++sector) {
+    ASSERT_EQ(disk_memory_[sector * kSector], expected[sector]) << sector;
+    ASSERT_EQ(disk_memory_[sector * kSector + kSector - 1], expected[sector]) << sector;
+  }
+}
+
+TEST_F(DeviceTest, AMapIsOfOneDeviceOnly) {
+  block::DiskMap map = Scattered();
+  map.device_sectors = kDeviceSectors + 1;
+  const DeviceDisk disk(*device_, false, map);
+  while (!device_->ready()) Turn();
+  EXPECT_EQ(disk.facts().sectors, 0u);
+  EXPECT_NE(disk.facts().medium, 0u);
+}
+
+TEST_F(DeviceTest, ADiskThatIsGoneIsToldNothing) {
+  auto disk = std::make_unique<DeviceDisk>(*device_, false, Scattered());
+  while (!device_->ready()) Turn();
+  disk->SetCompletion([](uint32_t, proto::BlockStatus) { FAIL(); });
+  for (uint32_t i = 0; i < 4; ++i) {
+    disk->Start(
+        {block::Operation::kRead, 0, kMostSectors, &guest_memory_, i * kMostSectors * kSector, i});
+  }
+  disk.reset();
+  for (int i = 0; i < 50; ++i) Turn();
+  EXPECT_TRUE(device_->CanStart());
+}
+
+}  // namespace
+}  // namespace pyrene::blkback
