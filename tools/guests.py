@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What guests are made of, from Debian's arm64 packages: kernels (the packages' own bytes), the Pi's device tree, RAM disks."""
+"""What guests are made of, from Debian's arm64 packages: kernels (the packages' own bytes), the Pi's device tree, RAM disks, a root file system."""
 import gzip
 import hashlib
 import re
@@ -10,6 +10,7 @@ from pathlib import Path
 
 import cpio
 import progress
+import rootfs
 from aptarea import extract
 from paths import DEVICE_TREE, GUESTS, TOOLS
 from progress import Failure, items
@@ -22,7 +23,8 @@ GUEST_MODULES = ["xen-blkfront"]   # those of them that guests load
 BY_NAME = ["libgcc_s.so.1"]   # what programs load without saying so: libc, when a thread is cancelled (xenstore-watch at its end)
 TREE_NAME = DEVICE_TREE.name
 READELF = "aarch64-linux-gnu-readelf"
-INPUTS = [Path(__file__), TOOLS / "cpio.py", *sorted((TOOLS / "guest").iterdir())]
+ROOT_IMAGE = "debian.img"
+INPUTS = [Path(__file__), TOOLS / "cpio.py", TOOLS / "rootfs.py", *sorted(path for path in (TOOLS / "guest").rglob("*") if path.is_file())]
 
 
 def _newest(area, meta):
@@ -142,7 +144,8 @@ def _make(fresh):
              "bench": _bench_disk(tree, modules["vmlinuz-cloud"][1], _compile_vt(fresh))}
     for name in items("packing RAM disks", disks):
         (fresh / f"{name}.cpio.gz").write_bytes(gzip.compress(cpio.archive(disks[name]), 9, mtime=0))
-    debs = [kernels[p] for p in packages.values()] + list(userland.values())
+    root = rootfs.make(area, fresh / ROOT_IMAGE)
+    debs = {kernels[p] for p in packages.values()} | set(userland.values()) | set(root.values())
     (fresh / "packages.txt").write_text("".join(f"{deb.name}\n" for deb in sorted(debs)))
     shutil.rmtree(tree)
     (fresh / "vt").unlink()

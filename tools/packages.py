@@ -13,7 +13,7 @@ from progress import Failure, say
 
 # package -> least version that will do ("" : any), per purpose; a purpose includes those before it in INCLUDES.
 RUN = {
-    "capnproto": "", "cmake": "", "e2fsprogs": "", "fdisk": "", "g++-aarch64-linux-gnu": "", "mtools": "", "ninja-build": "",
+    "capnproto": "", "cmake": "", "e2fsprogs": "", "fakeroot": "", "fdisk": "", "g++-aarch64-linux-gnu": "", "mtools": "", "ninja-build": "",
     "qemu-system-arm": "1:9.0",   # the first with the raspi4b machine
 }
 TEST = {

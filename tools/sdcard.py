@@ -1,21 +1,26 @@
 # SPDX-License-Identifier: Apache-2.0
 """The default SD image, build/sd.img: a FAT partition that the board boots from, and an ext4 partition with guests' files.
 
-It is made without root's rights (sfdisk, mtools, mke2fs), beside the old one, and renamed when it is complete.  What was written to the ext4
-partition is kept as long as the host's files for it are the same; a new kernel or bundle replaces the FAT partition only.
+It is made without root's rights (sfdisk, mtools, mke2fs, debugfs), beside the old one, and renamed when it is complete.  What was written to the
+ext4 partition is kept as long as the host's files for it are the same; a new kernel or bundle replaces the FAT partition only.  With new files the
+old image is kept beside the new one, as guests may have written to it.
 """
 import fcntl
 import hashlib
 import json
 import os
+import re
 import shutil
+import subprocess
 
 import bundle
+import guests
 import progress
 from paths import BUILD, DEVICE_TREE, GUESTS, KERNEL_IMAGE, TOOLS
 from progress import Failure, build_lock
 
 IMAGE = BUILD / "sd.img"
+OLD_IMAGE = BUILD / "sd.img.old"
 STAMP_AT, STAMP_BYTES = 1024, 512   # what the image was made from, within it, between the partition table and the first partition
 LOCKED_AT, LOCKED_BYTES = 100, 200  # of a disk image, by QEMU while it uses it
 FOLDER = BUILD / "sd"            # scratch
@@ -27,15 +32,37 @@ FAT_LABEL, EXT4_LABEL = "PYRENE", "pyrene"
 
 BOOT = {"config.txt": TOOLS / "board/config.txt", DEVICE_TREE.name: DEVICE_TREE, "pyrene.img": KERNEL_IMAGE}
 BUNDLE_NAME = "bundle.cpio"
-DATA = {"guest.cfg": TOOLS / "guest/sd-guest.cfg", "guests/vmlinuz": GUESTS / "vmlinuz-cloud",
+DATA = {"guest.cfg": TOOLS / "guest/sd-guest.cfg", "ram.cfg": TOOLS / "guest/sd-ram.cfg", "guests/vmlinuz": GUESTS / "vmlinuz-cloud",
         "guests/initramfs.cpio.gz": GUESTS / "initramfs.cpio.gz"}
+# Files that guests use as disks: allocated as a whole, with initialised extents, as fs wants them.
+DISKS = {"guests/debian.img": GUESTS / guests.ROOT_IMAGE}
+BLOCK = 4096
+
+
+def _pieces(path):
+    """(offset, bytes) of what a sparse file has, in pieces of up to a MiB."""
+    with open(path, "rb") as file:
+        end, at = path.stat().st_size, 0
+        while at < end:
+            try:
+                at = os.lseek(file.fileno(), at, os.SEEK_DATA)
+            except OSError:
+                return   # a hole until its end
+            hole = os.lseek(file.fileno(), at, os.SEEK_HOLE)
+            while at < hole:
+                file.seek(at)
+                piece = file.read(min(MIB, hole - at))
+                yield at, piece
+                at += len(piece)
 
 
 def _contents(paths):
     digest = hashlib.sha256()
     for path in paths:
         digest.update(f"{path.name}\0{path.stat().st_size}\0".encode())
-        digest.update(path.read_bytes())
+        for at, piece in _pieces(path):
+            digest.update(f"{at}\0".encode())
+            digest.update(piece)
     return digest.hexdigest()
 
 
@@ -46,7 +73,7 @@ def _versions(paths):
 
 def _wanted():
     layout = f"{BYTES} {BOOT_FIRST} {BOOT_BYTES} {DATA_FIRST}"
-    return {"layout": layout, "boot": _versions([*BOOT.values(), *bundle.sources(bundle.DEFAULT_LIST)]), "data": _contents(DATA.values())}
+    return {"layout": layout, "boot": _versions([*BOOT.values(), *bundle.sources(bundle.DEFAULT_LIST)]), "data": _contents([*DATA.values(), *DISKS.values()])}
 
 
 def _present():
@@ -104,8 +131,54 @@ def _make_data(image):
     for name, path in DATA.items():
         (tree / name).parent.mkdir(parents=True, exist_ok=True)
         shutil.copyfile(path, tree / name)
+    for name in DISKS:
+        (tree / name).touch()
     _step("making the SD image's ext4 partition", "mke2fs", "-q", "-F", "-t", "ext4", "-b", 4096, "-L", EXT4_LABEL, "-d", tree, "-E",
           f"offset={DATA_FIRST},root_owner=0:0,lazy_itable_init=1,lazy_journal_init=1", image, f"{(BYTES - DATA_FIRST) // 1024}k")
+    for name in progress.items("copying guests' disks to the SD image", DISKS):
+        _add_disk(image, f"/{name}", DISKS[name])
+
+
+def _debugfs(image, commands, write=False):
+    """Its output.  Errors are only told there."""
+    script = FOLDER / "debugfs"
+    script.write_text("".join(f"{command}\n" for command in commands))
+    path = os.pathsep.join([os.environ.get("PATH", ""), "/usr/sbin", "/sbin"])
+    done = subprocess.run(["debugfs", *(["-w"] if write else []), "-f", str(script), f"{image}?offset={DATA_FIRST}"],
+                          capture_output=True, text=True, check=False, env={**os.environ, "PATH": path})
+    if done.returncode:
+        raise Failure(f"debugfs fails: {done.stderr.strip()}")
+    return done.stdout
+
+
+def _extents(image, name):
+    """(logical block, physical block, blocks, whether it is initialised)."""
+    rows = re.findall(r"^ *\d+/ *\d+ +\d+/ *\d+ +(\d+) - +\d+ +(\d+) - +\d+ +(\d+) *(Uninit)?$", _debugfs(image, [f"dump_extents -l {name}"]),
+                      re.MULTILINE)
+    return [(int(logical), int(physical), int(blocks), not state) for logical, physical, blocks, state in rows]
+
+
+def _add_disk(image, name, source):
+    """A file of the ext4 partition with the content of a sparse one, but without holes."""
+    size = source.stat().st_size
+    assert size % BLOCK == 0
+    _debugfs(image, [f"fallocate {name} 0 {size // BLOCK - 1}", f"set_inode_field {name} size {size}"], write=True)
+    commands = [f"extent_open {name}"]
+    for logical, physical, blocks, _ in _extents(image, name):
+        commands += [f"goto_block {logical}", f"replace_node {logical} {blocks} {physical}"]
+    _debugfs(image, [*commands, "extent_close"], write=True)
+    extents = _extents(image, name)
+    if not all(initialised for *_, initialised in extents) or sum(blocks for _, _, blocks, _ in extents) * BLOCK != size:
+        raise Failure(f"debugfs has not allocated {name}")
+    with open(image, "r+b") as out:
+        for at, piece in _pieces(source):
+            while piece:
+                block = at // BLOCK
+                logical, physical, blocks, _ = next(extent for extent in extents if extent[0] <= block < extent[0] + extent[2])
+                part = piece[:(logical + blocks) * BLOCK - at]
+                out.seek(DATA_FIRST + physical * BLOCK + at - logical * BLOCK)
+                out.write(part)
+                at, piece = at + len(part), piece[len(part):]
 
 
 def _make(fresh, wanted, present):
@@ -132,6 +205,9 @@ def ensure():
             fresh = FOLDER / "sd.new"
             _make(fresh, wanted, present)
             _write_stamp(fresh, wanted)
+            if IMAGE.exists() and any(wanted[part] != present.get(part) for part in ("layout", "data")):
+                IMAGE.rename(OLD_IMAGE)
+                progress.say(f"the SD image has new guest files; what guests wrote to the former one is in {OLD_IMAGE}")
             fresh.rename(IMAGE)
             shutil.rmtree(FOLDER)
     return IMAGE

@@ -11,7 +11,8 @@ import bundle
 import sdcard
 from progress import Failure
 
-NAMES = {"IMAGE": "sd.img", "FOLDER": "sd"}
+NAMES = {"IMAGE": "sd.img", "OLD_IMAGE": "sd.img.old", "FOLDER": "sd"}
+DISK_BYTES = 40 << 20
 SMALL = {"BYTES": 128 << 20, "BOOT_BYTES": 63 << 20, "DATA_FIRST": 64 << 20}
 TOOLS = "PATH=$PATH:/usr/sbin "
 
@@ -29,7 +30,13 @@ class SdCardTest(unittest.TestCase):
             (self.folder / name).write_text(name)
         boot = {name: self.folder / name for name in ("config.txt", "tree.dtb", "pyrene.img")}
         data = {"guest.cfg": self.folder / "guest.cfg", "guests/vmlinuz": self.folder / "vmlinuz"}
-        values = {**SMALL, **{name: self.folder / at for name, at in NAMES.items()}, "BOOT": boot, "DATA": data}
+        with open(self.folder / "root.img", "wb") as disk:   # sparse
+            disk.write(b"begin")
+            disk.seek(17_000_000)
+            disk.write(b"middle" * 1000)
+            disk.truncate(DISK_BYTES)
+        values = {**SMALL, **{name: self.folder / at for name, at in NAMES.items()}, "BOOT": boot, "DATA": data,
+                  "DISKS": {"guests/root.img": self.folder / "root.img"}}
         for name, value in values.items():
             self.patch(sdcard, name, value)
         self.patch(bundle, "make", lambda: self.folder / "packed")
@@ -67,6 +74,15 @@ class SdCardTest(unittest.TestCase):
         self.assertEqual(self.ext4("cat /guest.cfg"), "guest.cfg")
         self.assertEqual([path.name for path in self.folder.iterdir() if path.name == "sd"], [])
 
+    def test_guests_disks_have_no_holes(self):
+        self.ensure()
+        extents = self.ext4("dump_extents -l /guests/root.img")
+        self.assertNotIn("Uninit", extents)
+        self.assertEqual(sum(int(row.split()[-1]) for row in extents.splitlines()[1:]) * 4096, DISK_BYTES)
+        self.ext4(f"dump /guests/root.img {self.folder / 'read'}")
+        self.assertEqual((self.folder / "read").read_bytes(), (self.folder / "root.img").read_bytes())
+        self.assertLess(self.image.stat().st_blocks * 512, DISK_BYTES, "zeros take no room on the host")
+
     def test_it_is_kept_between_runs(self):
         self.assertEqual(self.ensure(), self.ensure())
 
@@ -85,6 +101,8 @@ class SdCardTest(unittest.TestCase):
         (self.folder / "vmlinuz").write_text("newer")
         self.ensure()
         self.assertEqual(self.ext4("cat /guests/vmlinuz"), "newer")
+        self.image = self.folder / "sd.img.old"
+        self.assertEqual(self.ext4("cat /guests/vmlinuz"), "vmlinuz")
 
     def test_an_interruption_leaves_the_old_one(self):
         first = self.ensure()

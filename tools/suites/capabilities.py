@@ -124,7 +124,7 @@ class CapabilitiesTest(Test):
         mark = "with a guest"
         # With a disk: a driver without a device has ended.
         words = [str(ROOT / "pyrene"), "run", "--machine", self.machine, "--disk", f"{BUILD}/tests/capabilities-{self.machine}.img,4M",
-                 "--batch", f"ps -c; xl create guest.cfg; echo {mark}; ps -c"]
+                 "--batch", f"ps -c; xl create ram.cfg; echo {mark}; ps -c"]
         try:
             done = subprocess.run(words, capture_output=True, text=True, timeout=SECONDS, check=False)
         except subprocess.TimeoutExpired as error:
