@@ -27,7 +27,7 @@ struct GuestConfig {
   startPaused @17 :Bool;
   source @18 :Text;          # the cfg file's name, up to 1023 bytes, for `xl list -l`
   cpusSoft @19 :List(UInt64);  # as `cpus`: the CPUs that are preferred
-  disks @20 :List(Disk);     # up to 4, no number twice
+  disks @20 :List(Disk);     # up to 4, no number twice; what was attached later is there, too
 }
 
 # A virtual disk: what xl's specification said, and where its content is.
@@ -45,6 +45,11 @@ struct Disk {
     phy @9 :Void;            # a block device or a partition, which `target` names
     file @10 :Text;          # of the disk's file system, as fs knows it, 1..1023 bytes
   }
+}
+
+struct DiskDetach {
+  number @0 :UInt32;         # Disk.number
+  force @1 :Bool;            # whatever the guest says; else `failed` when it has not let go of the disk after 10 s
 }
 
 enum Action {

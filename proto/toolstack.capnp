@@ -46,6 +46,8 @@ struct GuestControl {
     unpause @2 :Void;
     shutdown @3 :Guest.ShutdownReason;  # from outside, without asking the guest
     rename @4 :Text;                 # 1..64 bytes, no other guest's
+    attachDisk @5 :Guest.Disk;       # `done` when the guest can see it; until the guest's end, over its reboots
+    detachDisk @6 :Guest.DiskDetach; # `done` when its memory is free again
   }
 }
 

@@ -20,6 +20,7 @@ struct VmmRequest {
     setAffinity @6 :Affinity;
     rename @7 :Text;               # 1..64 bytes
     setVcpus @8 :UInt8;            # how many shall be on line, 1..maxVcpus; asks the guest
+    detachDisk @9 :Guest.DiskDetach;  # `done` when nothing of the disk is left in the VMM and in XenStore
   }
 }
 

@@ -45,7 +45,7 @@ struct Guest {
 
   Object domain;
   std::vector<Ram> ram;
-  std::vector<GuestDisk> disks;
+  std::vector<std::unique_ptr<GuestDisk>> disks;
   unsigned zeroing = 0;  // of `ram` and the disks': what the zeroer still has
   uint64_t load = 0;     // the file loader's job that is under way; 0: none
   // What is on the disk, for each of its boots; page by page.
@@ -74,7 +74,8 @@ struct Guest {
   struct Control {
     uint32_t vmm_request;
     uint32_t request;
-    std::string new_name;  // of a rename
+    std::string new_name;           // of a rename
+    GuestDisk* detached = nullptr;  // of a detachDisk
   };
   std::vector<Control> controls;
   std::string failure;  // why `create_request` fails; empty: not (yet)

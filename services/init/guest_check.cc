@@ -17,7 +17,6 @@ constexpr uint64_t kMibKib = 1024;
 // The two banks of the guest's physical address space (Xen's Arm guest layout).
 constexpr uint64_t kMaxMemoryKib = (uint64_t{3} + 504) << 20;
 
-constexpr unsigned kMaxDisks = 4;
 constexpr size_t kMaxVdev = 16;
 constexpr size_t kMaxDiskTarget = 127;
 constexpr uint64_t kPageBytes = 4096;
@@ -25,7 +24,9 @@ constexpr uint64_t kMaxRamDisk = uint64_t{1} << 40;
 
 absl::Status Bad(absl::string_view what) { return absl::InvalidArgumentError(what); }
 
-absl::Status CheckDisk(proto::Disk::Reader disk) {
+}  // namespace
+
+absl::Status CheckDiskConfig(proto::Disk::Reader disk) {
   if (disk.getVdev().size() == 0 || disk.getVdev().size() > kMaxVdev)
     return Bad(
         absl::StrCat("a disk's name has ", disk.getVdev().size(), " bytes, not 1..", kMaxVdev));
@@ -40,8 +41,6 @@ absl::Status CheckDisk(proto::Disk::Reader disk) {
     return Bad(absl::StrCat("a disk's file has a path of 1 to ", kMaxPath, " bytes"));
   return disk.isPhy() || disk.isFile() ? absl::OkStatus() : Bad("a kind of disk that is not known");
 }
-
-}  // namespace
 
 absl::Status CheckGuestName(absl::string_view name) {
   if (name.empty() || name.size() > 64) return Bad("a guest's name has 1 to 64 bytes");
@@ -84,9 +83,10 @@ absl::Status CheckGuestConfig(proto::GuestConfig::Reader config) {
   if (config.getCpus().size() > kMaxVcpus) return Bad("CPUs for more vCPUs than there can be");
   if (config.getWeight() == 0) return Bad("weight is 0");
   const auto disks = config.getDisks();
-  if (disks.size() > kMaxDisks) return Bad(absl::StrCat("more than ", kMaxDisks, " disks"));
+  if (disks.size() > kMaxGuestDisks)
+    return Bad(absl::StrCat("more than ", kMaxGuestDisks, " disks"));
   for (unsigned i = 0; i < disks.size(); ++i) {
-    if (absl::Status status = CheckDisk(disks[i]); !status.ok()) return status;
+    if (absl::Status status = CheckDiskConfig(disks[i]); !status.ok()) return status;
     for (unsigned j = 0; j < i; ++j) {
       if (disks[j].getNumber() == disks[i].getNumber()) return Bad("a disk is there twice");
     }

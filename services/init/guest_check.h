@@ -12,8 +12,11 @@
 
 namespace pyrene::init {
 
+inline constexpr unsigned kMaxGuestDisks = 4;
+
 // Ranges of proto/guest.capnp. InvalidArgument is a sentence for the user.
 absl::Status CheckGuestConfig(proto::GuestConfig::Reader config);
+absl::Status CheckDiskConfig(proto::Disk::Reader disk);
 
 // 1..64 bytes of printable ASCII without "/", and not all digits, which would be a domid.
 absl::Status CheckGuestName(absl::string_view name);

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "services/init/guest_disks.h"
 
+#include <algorithm>
 #include <utility>
 
 #include "absl/strings/str_cat.h"
@@ -22,26 +23,24 @@ constexpr Rights kReadWrite = rights::kRead | rights::kWrite;
 // The manifest's name of fs's channel with its disk's driver.
 constexpr char kFsDisk[] = "fs.disk";
 
-std::string ChannelName(const Guest& guest, size_t disk) {
-  return absl::StrCat("disk.", guest.domid, ".", disk);
+std::string ChannelName(const Guest& guest, const GuestDisk& disk) {
+  return absl::StrCat("disk.", guest.domid, ".", disk.slot);
 }
 
-std::string RamName(const Guest& guest, size_t disk, size_t piece) {
-  return absl::StrCat("ram.", guest.domid, ".", disk, ".", piece);
+std::string RamName(const Guest& guest, const GuestDisk& disk, size_t piece) {
+  return absl::StrCat("ram.", guest.domid, ".", disk.slot, ".", piece);
 }
 
-std::string MapName(const Guest& guest, size_t disk) {
-  return absl::StrCat("map.", guest.domid, ".", disk);
+std::string MapName(const Guest& guest, const GuestDisk& disk) {
+  return absl::StrCat("map.", guest.domid, ".", disk.slot);
 }
 
+// Of blkback's offers.
 template <typename Function>
-void ForEachName(const Guest& guest, Function function) {
-  for (size_t disk = 0; disk < guest.disks.size(); ++disk) {
-    function(ChannelName(guest, disk));
-    for (size_t piece = 0; piece < guest.disks[disk].ram.size(); ++piece)
-      function(RamName(guest, disk, piece));
-    if (guest.disks[disk].map_memory) function(MapName(guest, disk));
-  }
+void ForEachName(const Guest& guest, const GuestDisk& disk, Function function) {
+  function(ChannelName(guest, disk));
+  for (size_t piece = 0; piece < disk.ram.size(); ++piece) function(RamName(guest, disk, piece));
+  if (disk.map_memory) function(MapName(guest, disk));
 }
 
 // The channel with the driver of the block device that a disk has as a whole, as an argument of
@@ -66,164 +65,176 @@ absl::Status CheckDriver(const Service& blkback, proto::Disk::Reader disk, Super
                    disk.getTarget().cStr(), ": the driver found none at the start"));
 }
 
-bool IsPart(const GuestDisk& disk, proto::Disk::Reader config) {
-  return !config.isRam() && disk.map.extents.empty();
-}
-
-// Whether the guest's disk `index` can have what its map says.
-absl::Status CheckFree(const Guest& guest, size_t index,
+// Whether `disk` can have what its map says.
+absl::Status CheckFree(const Guest& guest, const GuestDisk& disk,
                        absl::Span<const std::unique_ptr<Guest>> guests) {
-  const block::DiskMap& map = guest.disks[index].map;
-  const proto::Disk::Reader config = guest.Config().getDisks()[static_cast<unsigned>(index)];
-  const auto check = [&](const Guest& other) {
-    const auto configs = other.Config().getDisks();
-    for (size_t i = 0; i < other.disks.size(); ++i) {
-      const bool shared = config.getReadOnly() && configs[static_cast<unsigned>(i)].getReadOnly();
-      const block::DiskMap& its = other.disks[i].map;
-      if (shared || (&other == &guest && i == index) || its.device != map.device) continue;
-      if (!block::Overlap(map.extents, its.extents)) continue;
+  const auto check = [&](const Guest& user) {
+    for (const auto& other : user.disks) {
+      if (other.get() == &disk || other->map.device != disk.map.device) continue;
+      if (disk.Config().getReadOnly() && other->Config().getReadOnly()) continue;
+      if (!block::Overlap(disk.map.extents, other->map.extents)) continue;
       return absl::FailedPreconditionError(
-          absl::StrCat(config.getTarget().cStr(), " is in use by ",
-                       &other == &guest ? "another disk of the guest's" : "guest ",
-                       &other == &guest ? "" : other.name));
+          absl::StrCat(disk.Config().getTarget().cStr(), " is in use by guest ", user.name));
     }
     return absl::OkStatus();
   };
   absl::Status status = check(guest);
-  for (const auto& other : guests) {
-    if (status.ok() && other.get() != &guest) status = check(*other);
+  for (const auto& user : guests) {
+    if (status.ok() && user.get() != &guest) status = check(*user);
   }
   return status;
 }
 
+unsigned FreeSlot(const Guest& guest) {
+  unsigned slot = 0;
+  while (std::any_of(guest.disks.begin(), guest.disks.end(),
+                     [slot](const auto& disk) { return disk->slot == slot; }))
+    ++slot;
+  return slot;
+}
+
 }  // namespace
 
-absl::Status CheckDisks(proto::GuestConfig::Reader config, Supervisor& supervisor) {
-  if (config.getDisks().size() == 0) return absl::OkStatus();
+absl::Status CheckDisk(proto::Disk::Reader disk, Supervisor& supervisor) {
   const Service* const blkback = supervisor.Find("blkback");
   if (blkback == nullptr) return absl::UnimplementedError("this machine has no blkback");
-  for (const proto::Disk::Reader disk : config.getDisks()) {
-    if (disk.isRam()) continue;
-    if (supervisor.Find("fs") == nullptr &&
-        (disk.isFile() || DeviceChannel(*blkback, disk).empty()))
-      return absl::UnimplementedError("this machine has no fs");
-    if (absl::Status status = CheckDriver(*blkback, disk, supervisor); !status.ok()) return status;
+  if (disk.isRam()) return absl::OkStatus();
+  if (supervisor.Find("fs") == nullptr && DeviceChannel(*blkback, disk).empty())
+    return absl::UnimplementedError("this machine has no fs");
+  return CheckDriver(*blkback, disk, supervisor);
+}
+
+absl::StatusOr<std::unique_ptr<GuestDisk>> MakeDisk(RamPool& pool, const Guest& guest,
+                                                    proto::Disk::Reader config,
+                                                    absl::Span<const std::unique_ptr<Guest>> guests,
+                                                    Supervisor& supervisor) {
+  auto disk = std::make_unique<GuestDisk>();
+  disk->slot = FreeSlot(guest);
+  disk->config = std::make_unique<capnp::MallocMessageBuilder>();
+  disk->config->setRoot(config);
+  absl::StatusOr<Link> link =
+      Link::Create(pool, ChannelName(guest, *disk), proto::SchemaId<proto::BlockRequest>(),
+                   block::kRingBytes, block::kPoolBytes / 1024);
+  if (!link.ok()) return link.status();
+  disk->link = *std::move(link);
+  if (config.isRam()) {
+    absl::StatusOr<std::vector<Ram>> ram = pool.AllocateGuest(
+        config.getRam() / kPage, absl::StrCat("disk ", disk->slot, " of guest ", guest.domid));
+    if (!ram.ok()) return ram.status();
+    disk->ram = *std::move(ram);
+  } else if (!DeviceChannel(*supervisor.Find("blkback"), config).empty()) {
+    disk->map = {config.getTarget().cStr(), 0, {{0, ~uint64_t{0}}}};
+  }
+  if (absl::Status status = CheckFree(guest, *disk, guests); !status.ok()) return status;
+  return disk;
+}
+
+absl::Status MakeDisks(RamPool& pool, Guest& guest, absl::Span<const std::unique_ptr<Guest>> guests,
+                       Supervisor& supervisor) {
+  for (const proto::Disk::Reader config : guest.Config().getDisks()) {
+    absl::StatusOr<std::unique_ptr<GuestDisk>> disk =
+        MakeDisk(pool, guest, config, guests, supervisor);
+    if (!disk.ok()) return disk.status();
+    guest.disks.push_back(*std::move(disk));
   }
   return absl::OkStatus();
 }
 
-absl::Status AllocateDisks(RamPool& pool, Guest& guest,
-                           absl::Span<const std::unique_ptr<Guest>> guests,
-                           Supervisor& supervisor) {
-  const auto disks = guest.Config().getDisks();
-  for (unsigned i = 0; i < disks.size(); ++i) {
-    GuestDisk disk;
-    absl::StatusOr<Link> link =
-        Link::Create(pool, ChannelName(guest, i), proto::SchemaId<proto::BlockRequest>(),
-                     block::kRingBytes, block::kPoolBytes / 1024);
-    if (!link.ok()) return link.status();
-    disk.link = *std::move(link);
-    if (disks[i].isRam()) {
-      absl::StatusOr<std::vector<Ram>> ram = pool.AllocateGuest(
-          disks[i].getRam() / kPage, absl::StrCat("disk ", i, " of guest ", guest.domid));
-      if (!ram.ok()) return ram.status();
-      disk.ram = *std::move(ram);
-    } else if (!DeviceChannel(*supervisor.Find("blkback"), disks[i]).empty()) {
-      disk.map = {disks[i].getTarget().cStr(), 0, {{0, ~uint64_t{0}}}};
-    }
-    guest.disks.push_back(std::move(disk));
-    if (absl::Status status = CheckFree(guest, i, guests); !status.ok()) return status;
-  }
-  return absl::OkStatus();
+bool IsUnmapped(const GuestDisk& disk) {
+  return !disk.Config().isRam() && disk.map.extents.empty();
 }
 
-std::vector<FileLoader::DiskName> DisksToMap(const Guest& guest) {
-  std::vector<FileLoader::DiskName> names;
-  const auto disks = guest.Config().getDisks();
-  for (unsigned i = 0; i < disks.size(); ++i) {
-    if (!IsPart(guest.disks[i], disks[i])) continue;
-    names.push_back({disks[i].isFile(),
-                     (disks[i].isFile() ? disks[i].getFile() : disks[i].getTarget()).cStr()});
-  }
-  return names;
+FileLoader::DiskName NameToMap(const GuestDisk& disk) {
+  const proto::Disk::Reader config = disk.Config();
+  return {config.isFile(), (config.isFile() ? config.getFile() : config.getTarget()).cStr()};
 }
 
-absl::Status TakeMaps(RamPool& pool, std::vector<block::DiskMap> maps, Guest& guest,
-                      absl::Span<const std::unique_ptr<Guest>> guests) {
-  const auto disks = guest.Config().getDisks();
-  size_t next = 0;
-  for (unsigned i = 0; i < disks.size() && next < maps.size(); ++i) {
-    GuestDisk& disk = guest.disks[i];
-    if (!IsPart(disk, disks[i])) continue;
-    disk.map = std::move(maps[next++]);
-    if (absl::Status status = CheckFree(guest, i, guests); !status.ok()) return status;
-    const uint64_t pages = (block::DiskMapBytes(disk.map) + kPage - 1) / kPage;
-    absl::StatusOr<Ram> memory = pool.Allocate(pages, 0, MapName(guest, i));
-    if (!memory.ok()) return memory.status();
-    disk.map_memory = *std::move(memory);
-    const absl::StatusOr<runtime::Memory> view = disk.map_memory.Map();
-    if (!view.ok()) return view.status();
-    absl::Status status = block::WriteDiskMap(disk.map, {view->data(), view->size()});
-    if (!status.ok()) return status;
-  }
-  return absl::OkStatus();
+absl::Status TakeMap(RamPool& pool, block::DiskMap map, GuestDisk& disk, const Guest& guest,
+                     absl::Span<const std::unique_ptr<Guest>> guests) {
+  disk.map = std::move(map);
+  if (absl::Status status = CheckFree(guest, disk, guests); !status.ok()) return status;
+  const uint64_t pages = (block::DiskMapBytes(disk.map) + kPage - 1) / kPage;
+  absl::StatusOr<Ram> memory = pool.Allocate(pages, 0, MapName(guest, disk));
+  if (!memory.ok()) return memory.status();
+  disk.map_memory = *std::move(memory);
+  const absl::StatusOr<runtime::Memory> view = disk.map_memory.Map();
+  if (!view.ok()) return view.status();
+  return block::WriteDiskMap(disk.map, {view->data(), view->size()});
 }
 
 void AddDiskGrants(const Guest& guest, const Service& blkback, std::vector<Grant>& grants) {
-  for (size_t i = 0; i < guest.disks.size(); ++i) {
-    const std::string name = absl::StrCat("disk.", i);
-    grants.push_back({name, guest.disks[i].link.cap(), kReadWrite, 0, kVmmDiskBit});
+  for (const auto& disk : guest.disks) {
+    const std::string name = VmmDiskName(*disk);
+    grants.push_back({name, disk->link.cap(), kReadWrite, 0, kVmmDiskBit});
     grants.push_back({absl::StrCat(name, ".peer"), blkback.events(), rights::kSignal,
                       uint64_t{1} << GuestChannelBit(guest.slot)});
   }
 }
 
-bool OfferDisks(const Guest& guest, Service& blkback) {
-  const auto disks = guest.Config().getDisks();
+bool OfferToVmm(const Guest& guest, const GuestDisk& disk, const Service& blkback) {
+  ServiceOffer offer;
+  offer.name = VmmDiskName(disk);
+  offer.peer = blkback.name();
+  offer.schema_id = proto::SchemaId<proto::BlockRequest>();
+  offer.bit = kVmmDiskBit;
+  offer.memory = disk.link.cap();
+  offer.memory_rights = kReadWrite;
+  offer.wake = blkback.events();
+  offer.wake_bits = uint64_t{1} << GuestChannelBit(guest.slot);
+  offer.disk = disk.Config();
+  const bool ok = guest.vmm->offers().Add(std::move(offer));
+  guest.vmm->Pump();
+  return ok;
+}
+
+bool OfferDisk(const Guest& guest, const GuestDisk& disk, Service& blkback) {
+  ServiceOffer offer;
+  offer.peer = guest.vmm->name();
+  offer.peer_domid = guest.domid;
+  offer.is_server = true;
+  offer.memory_rights = kReadWrite;
   bool ok = true;
-  for (unsigned i = 0; i < disks.size(); ++i) {
-    ServiceOffer offer;
-    offer.peer = guest.vmm->name();
-    offer.peer_domid = guest.domid;
-    offer.is_server = true;
-    offer.memory_rights = kReadWrite;
-    const std::vector<Ram>& ram = guest.disks[i].ram;
-    for (size_t piece = 0; piece < ram.size(); ++piece) {
-      offer.name = RamName(guest, i, piece);
-      offer.schema_id = proto::kRamDisk;
-      offer.memory = ram[piece].cap();
-      ok = ok && blkback.offers().Add(offer);
-    }
-    if (guest.disks[i].map_memory) {
-      offer.name = MapName(guest, i);
-      offer.schema_id = proto::SchemaId<proto::DiskMap>();
-      offer.memory = guest.disks[i].map_memory.cap();
-      offer.memory_rights = rights::kRead;
-      ok = ok && blkback.offers().Add(offer);
-      offer.memory_rights = kReadWrite;
-    }
-    offer.name = ChannelName(guest, i);
-    offer.schema_id = proto::SchemaId<proto::BlockRequest>();
-    offer.bit = GuestChannelBit(guest.slot);
-    offer.memory = guest.disks[i].link.cap();
-    offer.wake = guest.vmm->events();
-    offer.wake_bits = uint64_t{1} << kVmmDiskBit;
-    offer.disk = disks[i];
-    ok = ok && blkback.offers().Add(std::move(offer));
+  for (size_t piece = 0; piece < disk.ram.size(); ++piece) {
+    offer.name = RamName(guest, disk, piece);
+    offer.schema_id = proto::kRamDisk;
+    offer.memory = disk.ram[piece].cap();
+    ok = ok && blkback.offers().Add(offer);
   }
+  if (disk.map_memory) {
+    offer.name = MapName(guest, disk);
+    offer.schema_id = proto::SchemaId<proto::DiskMap>();
+    offer.memory = disk.map_memory.cap();
+    offer.memory_rights = rights::kRead;
+    ok = ok && blkback.offers().Add(offer);
+    offer.memory_rights = kReadWrite;
+  }
+  offer.name = ChannelName(guest, disk);
+  offer.schema_id = proto::SchemaId<proto::BlockRequest>();
+  offer.bit = GuestChannelBit(guest.slot);
+  offer.memory = disk.link.cap();
+  offer.wake = guest.vmm->events();
+  offer.wake_bits = uint64_t{1} << kVmmDiskBit;
+  offer.disk = disk.Config();
+  ok = ok && blkback.offers().Add(std::move(offer));
   blkback.Pump();
   return ok;
 }
 
-void RevokeDisks(const Guest& guest, Service& blkback) {
-  ForEachName(guest, [&](const std::string& name) { blkback.offers().Revoke(name); });
+void RevokeDisk(const Guest& guest, const GuestDisk& disk, Service& blkback) {
+  ForEachName(guest, disk, [&](const std::string& name) { blkback.offers().Revoke(name); });
   blkback.Pump();
+  if (!disk.attached || guest.phase == Guest::Phase::kDying) return;
+  guest.vmm->offers().Revoke(VmmDiskName(disk));
+  guest.vmm->Pump();
 }
 
-bool DisksHeld(const Guest& guest, Service& blkback) {
-  bool held = false;
-  ForEachName(guest, [&](const std::string& name) { held |= blkback.offers().Has(name); });
+bool DiskHeld(const Guest& guest, const GuestDisk& disk, Service& blkback) {
+  bool held = disk.attached && guest.phase != Guest::Phase::kDying &&
+              guest.vmm->offers().Has(VmmDiskName(disk));
+  ForEachName(guest, disk, [&](const std::string& name) { held |= blkback.offers().Has(name); });
   return held;
 }
+
+std::string VmmDiskName(const GuestDisk& disk) { return absl::StrCat("disk.", disk.slot); }
 
 }  // namespace pyrene::init

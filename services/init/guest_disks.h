@@ -2,16 +2,21 @@
 //
 // A guest's virtual disks as init keeps them: for each a channel of its VMM with blkback, whose
 // data pool the requests' data passes through, and what outlives blkback: the memory of a RAM disk,
-// and the map of a disk that is a part of a device. Both are the guest's for its life. On the
-// target only.
+// and the map of a disk that is a part of a device. All are the guest's until its end, or until the
+// disk is detached. On the target only.
 #pragma once
 
+#include <capnp/message.h>
+
+#include <cstdint>
 #include <memory>
 #include <string>
 #include <vector>
 
 #include "absl/status/status.h"
+#include "absl/status/statusor.h"
 #include "absl/types/span.h"
+#include "platform/block/disk_map.h"
 #include "proto/guest.capnp.h"
 #include "services/init/file_loader.h"
 #include "services/init/link.h"
@@ -25,38 +30,62 @@ class Service;
 class Supervisor;
 
 struct GuestDisk {
+  // Of one that is attached to a running guest: preparing until its memory is zeroed and fs has
+  // told its place, offered until its VMM has taken it. Leaving: blkback or the VMM still has it.
+  enum class Phase : uint8_t { kPreparing, kOffered, kServed, kLeaving };
+
+  unsigned slot = 0;                                    // 0..kMaxGuestDisks-1, of the guest's
+  std::unique_ptr<capnp::MallocMessageBuilder> config;  // root Disk
   Link link;
   std::vector<Ram> ram;  // of a RAM disk, in its order
   // Which sectors of a device it has: all, or where fs says that the file or the partition is.
   block::DiskMap map;
   Ram map_memory;  // for blkback; empty if it has the whole device
+  Phase phase = Phase::kServed;
+  unsigned pending = 0;   // what kPreparing waits for
+  std::string failure;    // why it can not be attached; empty: not (yet)
+  uint32_t request = 0;   // the toolstack's, that waits for the phase's end; 0: none
+  bool attached = false;  // later than its guest's creation: the VMM has it by an offer
+
+  proto::Disk::Reader Config() const { return config->getRoot<proto::Disk>().asReader(); }
 };
 
 // Of kernel memory that the VMM needs to map one disk's channel.
 inline constexpr uint64_t kDiskQuotaPages = 4;
 
-// Whether a new guest can have such disks: there is blkback, and the devices have drivers.
-absl::Status CheckDisks(proto::GuestConfig::Reader config, Supervisor& supervisor);
+// Whether a guest can have such a disk: there is blkback, and the device has a driver.
+absl::Status CheckDisk(proto::Disk::Reader disk, Supervisor& supervisor);
 
-// All disks of guest.Config(), which is none of `guests` yet. The RAM disks' memory is not zeroed.
+// A disk for `guest`, which need not be one of `guests` yet. A RAM disk's memory is not zeroed.
 // FailedPrecondition: a device is in use.
-absl::Status AllocateDisks(RamPool& pool, Guest& guest,
-                           absl::Span<const std::unique_ptr<Guest>> guests, Supervisor& supervisor);
+absl::StatusOr<std::unique_ptr<GuestDisk>> MakeDisk(RamPool& pool, const Guest& guest,
+                                                    proto::Disk::Reader config,
+                                                    absl::Span<const std::unique_ptr<Guest>> guests,
+                                                    Supervisor& supervisor);
+// All disks of guest.Config().
+absl::Status MakeDisks(RamPool& pool, Guest& guest, absl::Span<const std::unique_ptr<Guest>> guests,
+                       Supervisor& supervisor);
 
-// The disks whose places fs is to be asked for, in the configuration's order.
-std::vector<FileLoader::DiskName> DisksToMap(const Guest& guest);
+// Whether fs is to be asked where the disk is.
+bool IsUnmapped(const GuestDisk& disk);
+FileLoader::DiskName NameToMap(const GuestDisk& disk);
 // What fs answered. FailedPrecondition: another disk of `guests`, `guest` among them, has some of
 // it, and one of the two is written.
-absl::Status TakeMaps(RamPool& pool, std::vector<block::DiskMap> maps, Guest& guest,
-                      absl::Span<const std::unique_ptr<Guest>> guests);
+absl::Status TakeMap(RamPool& pool, block::DiskMap map, GuestDisk& disk, const Guest& guest,
+                     absl::Span<const std::unique_ptr<Guest>> guests);
 
-// The VMM's ends: "disk.K" and "disk.K.peer", in the configuration's order.
+// The VMM's ends of disks that are there before it: "disk.K" and "disk.K.peer", by their slots.
 void AddDiskGrants(const Guest& guest, const Service& blkback, std::vector<Grant>& grants);
+// The VMM's end of one that is attached later, "disk.K".
+bool OfferToVmm(const Guest& guest, const GuestDisk& disk, const Service& blkback);
 // blkback's: "disk.N.K", before it the pieces of a RAM disk, "ram.N.K.P", or the map of a part of a
 // device, "map.N.K". False: too many.
-bool OfferDisks(const Guest& guest, Service& blkback);
-void RevokeDisks(const Guest& guest, Service& blkback);
-// blkback has not let go of all.
-bool DisksHeld(const Guest& guest, Service& blkback);
+bool OfferDisk(const Guest& guest, const GuestDisk& disk, Service& blkback);
+// Takes back what was offered to both.
+void RevokeDisk(const Guest& guest, const GuestDisk& disk, Service& blkback);
+// One of the two has not let go of it.
+bool DiskHeld(const Guest& guest, const GuestDisk& disk, Service& blkback);
+// The VMM's name for the channel: "disk.K".
+std::string VmmDiskName(const GuestDisk& disk);
 
 }  // namespace pyrene::init

@@ -32,17 +32,23 @@ void Guests::LoadFiles(Guest& guest) {
     job.paths.push_back(*on_card);
     guest.loaded.push_back({path, {}});
   }
-  job.disks = DisksToMap(guest);
+  std::vector<GuestDisk*> unmapped;
+  for (const auto& disk : guest.disks) {
+    if (!IsUnmapped(*disk)) continue;
+    job.disks.push_back(NameToMap(*disk));
+    unmapped.push_back(disk.get());
+  }
   if (job.paths.empty() && job.disks.empty()) return;
   job.most = config.getMemoryKib() * 1024;
   job.allocate = [this, &guest](uint64_t bytes) { return AllocateFiles(guest, bytes); };
-  job.done = [this, &guest](absl::StatusOr<FileLoader::Loaded> loaded) {
+  job.done = [this, &guest, unmapped](absl::StatusOr<FileLoader::Loaded> loaded) {
     guest.load = 0;
     guest.files_view = runtime::Memory();
     absl::Status status = loaded.status();
     if (status.ok()) {
       for (size_t i = 0; i < loaded->files.size(); ++i) guest.loaded[i].range = loaded->files[i];
-      status = TakeMaps(world_.ram, std::move(loaded->disks), guest, guests_);
+      for (size_t i = 0; i < unmapped.size() && status.ok(); ++i)
+        status = TakeMap(world_.ram, std::move(loaded->disks[i]), *unmapped[i], guest, guests_);
     }
     if (!status.ok() && guest.failure.empty()) guest.failure = std::string(status.message());
     Wake();

@@ -149,6 +149,7 @@ void Guests::HandleAnswer(Guest& guest, uint32_t id, const absl::Status& status)
   const Guest::Control answered = std::move(*control);
   guest.controls.erase(control);
   if (!status.ok()) return listener_.failed(answered.request, status);
+  if (answered.detached != nullptr) return Detached(guest, *answered.detached, answered.request);
   if (!answered.new_name.empty()) guest.name = answered.new_name;
   listener_.done(answered.request);
 }
@@ -160,6 +161,18 @@ absl::Status Guests::Control(proto::GuestControl::Reader control, uint32_t reque
   if (guest->phase != Guest::Phase::kRunning) return Gone();
   if (guest->controls.size() >= kMaxControls)
     return absl::ResourceExhaustedError("the guest's VMM is busy");
+  if (control.isAttachDisk()) return AttachDisk(*guest, control.getAttachDisk(), request);
+  GuestDisk* detached = nullptr;
+  if (control.isDetachDisk()) {
+    for (const auto& disk : guest->disks) {
+      if (disk->Config().getNumber() == control.getDetachDisk().getNumber()) detached = disk.get();
+    }
+    if (detached == nullptr) return absl::NotFoundError("the guest has no such disk");
+    const bool busy = std::any_of(guest->controls.begin(), guest->controls.end(),
+                                  [&](const auto& c) { return c.detached == detached; });
+    if (busy || detached->phase != GuestDisk::Phase::kServed)
+      return absl::FailedPreconditionError("the disk is being attached or detached");
+  }
   std::string new_name;
   if (control.isRename()) {
     new_name = control.getRename().cStr();
@@ -180,10 +193,14 @@ absl::Status Guests::Control(proto::GuestControl::Reader control, uint32_t reque
         return message.setShutdown(control.getShutdown());
       case proto::GuestControl::RENAME:
         return message.setRename(new_name.c_str());
+      case proto::GuestControl::DETACH_DISK:
+        return message.setDetachDisk(control.getDetachDisk());
+      case proto::GuestControl::ATTACH_DISK:
+        return;  // not by a request
     }
   });
   if (!id.ok()) return id.status();
-  guest->controls.push_back({*id, request, std::move(new_name)});
+  guest->controls.push_back({*id, request, std::move(new_name), detached});
   return absl::OkStatus();
 }
 

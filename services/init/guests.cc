@@ -105,7 +105,9 @@ absl::Status Guests::CheckNew(proto::GuestConfig::Reader config) const {
     }
   }
   if (absl::Status status = CheckFile(config.getKernel()); !status.ok()) return status;
-  if (absl::Status status = CheckDisks(config, supervisor_); !status.ok()) return status;
+  for (const proto::Disk::Reader disk : config.getDisks()) {
+    if (absl::Status status = CheckDisk(disk, supervisor_); !status.ok()) return status;
+  }
   return config.getRamdisk().size() == 0 ? absl::OkStatus() : CheckFile(config.getRamdisk());
 }
 
@@ -141,8 +143,8 @@ absl::Status Guests::Create(proto::GuestConfig::Reader config, uint32_t request)
     });
   };
   zero(made.ram);
-  for (const GuestDisk& disk : made.disks) {
-    if (!disk.ram.empty()) zero(disk.ram);
+  for (const auto& disk : made.disks) {
+    if (!disk->ram.empty()) zero(disk->ram);
   }
   LoadFiles(made);
   return absl::OkStatus();
@@ -192,14 +194,14 @@ absl::Status Guests::Allocate(Guest& guest) {
   if (status.ok())
     status =
         Take(Object::Create(Named("xenstore ring of guest ", guest), ring(1)), guest.xenstore_ring);
-  if (status.ok()) status = AllocateDisks(pool, guest, guests_, supervisor_);
+  if (status.ok()) status = MakeDisks(pool, guest, guests_, supervisor_);
   if (status.ok())
     status = Take(pool.AllocateGuest(config.getMemoryKib() / 4, Named("guest ", guest)), guest.ram);
   if (!status.ok()) return status;
   const uint64_t quota = QuotaForRam(guest.ram);
   guest.vmm->set_quota_pages(manifest_.getVmm().getQuotaPages() + quota +
                              config.getMaxVcpus() * kVcpuQuotaPages +
-                             guest.disks.size() * kDiskQuotaPages);
+                             kMaxGuestDisks * kDiskQuotaPages);
   guest.vmm->set_cpu(guest.placement[0]);
   return Take(Object::Create(Named("guest ", guest),
                              [quota](CapIndex index) {
@@ -269,8 +271,10 @@ absl::Status Guests::MakeOffers(Guest& guest) {
                                   guest.xenstore_ring.cap(), kVmmPvXenstoreBit));
   console.Pump();
   xenstore.Pump();
-  if (ok && !guest.disks.empty() && !OfferDisks(guest, *supervisor_.Find("blkback")))
-    return absl::ResourceExhaustedError("blkback has too many disks");
+  for (const auto& disk : guest.disks) {
+    if (!OfferDisk(guest, *disk, *supervisor_.Find("blkback")))
+      return absl::ResourceExhaustedError("blkback has too many disks");
+  }
   return ok ? absl::OkStatus()
             : absl::ResourceExhaustedError("console or xenstore has too many channels");
 }
@@ -308,7 +312,7 @@ void Guests::Kill(Guest& guest, const std::string& why) {
   guest.phase = Guest::Phase::kDying;
   guest.failure = why;
   zeroer_.Cancel(&guest.ram);
-  for (const GuestDisk& disk : guest.disks) zeroer_.Cancel(&disk.ram);
+  for (const auto& disk : guest.disks) zeroer_.Cancel(&disk->ram);
   if (guest.load != 0) loader_->Cancel(std::exchange(guest.load, 0));
   guest.files_view = runtime::Memory();
   guest.channel.reset();
@@ -323,7 +327,11 @@ void Guests::Kill(Guest& guest, const std::string& why) {
     service->offers().Revoke(Named("log.vmm.", guest));
     service->Pump();
   }
-  if (!guest.disks.empty()) RevokeDisks(guest, *supervisor_.Find("blkback"));
+  for (const auto& disk : guest.disks) {
+    RevokeDisk(guest, *disk, *supervisor_.Find("blkback"));
+    if (disk->request != 0)
+      listener_.failed(std::exchange(disk->request, 0), absl::NotFoundError("the guest is gone"));
+  }
   for (const Guest::Control& control : guest.controls) {
     listener_.failed(control.request, absl::NotFoundError("the guest is gone"));
   }
@@ -355,7 +363,9 @@ void Guests::Step() {
     Kill(*guest, guest->failure);
   }
   for (const auto& guest : guests_) {
-    if (guest->phase == Guest::Phase::kRunning) AnswerCreated(*guest);
+    if (guest->phase != Guest::Phase::kRunning) continue;
+    AnswerCreated(*guest);
+    StepDisks(*guest);
   }
   for (size_t i = guests_.size(); i-- > 0;) {
     if (guests_[i]->phase != Guest::Phase::kDying || !StepDying(*guests_[i])) continue;
@@ -385,7 +395,9 @@ bool Guests::StepDying(Guest& guest) {
       return false;
     }
   }
-  if (!guest.disks.empty() && DisksHeld(guest, *supervisor_.Find("blkback"))) return false;
+  for (const auto& disk : guest.disks) {
+    if (DiskHeld(guest, *disk, *supervisor_.Find("blkback"))) return false;
+  }
   guest.disks.clear();
   if (guest.vmm != nullptr) supervisor_.Remove(*guest.vmm);
   guest.vmm = nullptr;
@@ -428,7 +440,7 @@ void Guests::OnServiceRestarting(Service& service) {
     if (service.name() == "xenstore") guest->xenstore.StartEpoch();
     const bool blkback = service.name() == "blkback" && !guest->disks.empty();
     if (blkback) {
-      for (GuestDisk& disk : guest->disks) disk.link.StartEpoch();
+      for (const auto& disk : guest->disks) disk->link.StartEpoch();
     }
     const unsigned bit = blkback                       ? kVmmDiskBit
                          : service.name() == "console" ? kVmmConsoleBit
@@ -444,6 +456,7 @@ void Guests::ForgetRequests() {
     guest->create_request = 0;
     guest->destroy_requests.clear();
     guest->controls.clear();
+    for (const auto& disk : guest->disks) disk->request = 0;
   }
   refresh_waiters_.clear();
 }

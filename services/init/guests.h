@@ -81,6 +81,15 @@ class Guests {
   absl::Status CheckNew(proto::GuestConfig::Reader config) const;
   absl::Status CheckFile(capnp::Text::Reader path) const;
   absl::Status Allocate(Guest& guest);
+  absl::Status AttachDisk(Guest& guest, proto::Disk::Reader config, uint32_t request);
+  // The VMM has let go of it.
+  void Detached(Guest& guest, GuestDisk& disk, uint32_t request);
+  // The configuration is to say which disks there are.
+  void DescribeDisks(Guest& guest);
+  // What of its disks waits for others.
+  void StepDisks(Guest& guest);
+  // True: the disk goes on to its next phase, or away.
+  bool StepDisk(Guest& guest, GuestDisk& disk);
   // Begins to read those of its files that are on the disk.
   void LoadFiles(Guest& guest);
   absl::StatusOr<absl::Span<uint8_t>> AllocateFiles(Guest& guest, uint64_t bytes);

@@ -27,6 +27,11 @@ bool OfferBook::Told(absl::string_view name) const {
   return entry != nullptr && entry->state != State::kWaiting;
 }
 
+bool OfferBook::IsTaken(absl::string_view name) const {
+  const Entry* const entry = Find(name);
+  return entry != nullptr && entry->state == State::kTaken;
+}
+
 void OfferBook::Revoke(absl::string_view name) {
   Entry* const entry = Find(name);
   if (entry == nullptr || entry->state == State::kRevoked) return;

@@ -57,8 +57,9 @@ class OfferBook {
   bool Add(ServiceOffer offer);
   void Revoke(absl::string_view name);
   bool Has(absl::string_view name) const { return Find(name) != nullptr; }
-  // Whether this life of the service was told of it.
+  // Whether this life of the service was told of it, and whether it has taken it.
   bool Told(absl::string_view name) const;
+  bool IsTaken(absl::string_view name) const;
 
   // A new life of the service begins, with an empty table.
   void Restarted();

@@ -203,9 +203,10 @@ absl::Status Service::Handle(proto::SupervisionRequest::Reader request) {
       return absl::OkStatus();
     case proto::SupervisionRequest::CHANNEL_TAKEN:
       offers_.Taken(request.getChannelTaken().cStr());
+      callbacks_.answered(*this);
       return absl::OkStatus();
     case proto::SupervisionRequest::CHANNEL_CLOSED:
-      if (offers_.Closed(request.getChannelClosed().cStr())) callbacks_.closed(*this);
+      if (offers_.Closed(request.getChannelClosed().cStr())) callbacks_.answered(*this);
       return absl::OkStatus();
     case proto::SupervisionRequest::CONNECT:
       callbacks_.connect(*this, request.getConnect());

@@ -44,8 +44,8 @@ class Service final : private OfferBook::Port {
     // The life is over: `reason` is a sentence for the log.
     std::function<void(Service&, const std::string& reason)> ended;
     std::function<void(Service&, proto::Connect::Reader)> connect;
-    // It closed an offer.
-    std::function<void(Service&)> closed;
+    // It took or closed an offer.
+    std::function<void(Service&)> answered;
     // heartbeat().due() is earlier than it was.
     std::function<void(Service&)> ready;
   };

@@ -8,6 +8,7 @@
 #include <cstdio>
 #include <cstdlib>
 #include <memory>
+#include <optional>
 #include <string>
 #include <utility>
 
@@ -64,6 +65,8 @@ class Main {
 
  private:
   void OnControl();
+  absl::Status ListenToDisks(unsigned bit);
+  void OnOffered(const init::Offer& offer);
   void OnDisks();
   absl::Status Handle(proto::VmmRequest::Reader request);
   absl::Status StartGuest(proto::Start::Reader start);
@@ -86,8 +89,8 @@ class Main {
   std::unique_ptr<ConsoleClient> console_;
   std::unique_ptr<StoreClient> store_;
   std::unique_ptr<Guest> guest_;
-  Disks disks_;
-  unsigned disk_bit_ = 0;  // blkback signals it
+  std::unique_ptr<Disks> disks_;
+  std::optional<unsigned> disk_bit_;  // blkback signals it
   proto::MessageBuilder builder_;
   std::deque<std::function<void(proto::VmmEvent::Builder)>> reports_;
 
@@ -106,7 +109,11 @@ absl::Status Main::Start() {
   if (events == nullptr) return absl::NotFoundError("no capability events");
   loop_ = std::make_unique<runtime::EventLoop>(runtime::Notification::Adopt(events->cap));
 
-  auto supervision = init::SupervisionClient::Open({});
+  init::SupervisionClient::Handlers handlers;
+  handlers.offered = [this](const init::Offer& offer) { OnOffered(offer); };
+  // Detached before.
+  handlers.revoked = [this](const std::string& name) { supervision_->Closed(name); };
+  auto supervision = init::SupervisionClient::Open(std::move(handlers));
   if (!supervision.ok()) return supervision.status();
   supervision_ = *std::move(supervision);
   auto control =
@@ -121,6 +128,7 @@ absl::Status Main::Start() {
   control_ = std::make_unique<proto::Channel>(std::move(control->channel));
   console_ = std::make_unique<ConsoleClient>(std::move(console->channel), console->bit);
   store_ = std::make_unique<StoreClient>(std::move(store->channel), store->bit);
+  disks_ = std::make_unique<Disks>(*loop_, *store_);
 
   const auto add = [this](unsigned bit, runtime::EventLoop::Handler handler) {
     return loop_->AddSourceAt(bit, std::move(handler));
@@ -149,11 +157,10 @@ absl::Status Main::Start() {
   const auto timers = loop_->AddSource([this] { console_->OnWake(); });
   const auto ended = loop_->AddSource([this] { OnEnded(); });
   const auto rings = loop_->AddSource([this] {
-    if (disks_.Serve()) loop_->notification().Signal(uint64_t{1} << disk_bit_);
+    if (disks_->Serve()) loop_->notification().Signal(uint64_t{1} << *disk_bit_);
   });
   if (const NamedCapability* disk = runtime::FindNamed("disk.0"); disk != nullptr) {
-    disk_bit_ = disk->value;
-    if (absl::Status s = add(disk_bit_, [this] { OnDisks(); }); !s.ok()) return s;
+    if (absl::Status s = ListenToDisks(disk->value); !s.ok()) return s;
   }
   if (!timers.ok() || !ended.ok() || !rings.ok())
     return absl::ResourceExhaustedError("no free event bit");
@@ -194,8 +201,26 @@ void Main::OnControl() {
   FlushReports();
 }
 
+absl::Status Main::ListenToDisks(unsigned bit) {
+  if (disk_bit_.has_value()) return absl::OkStatus();
+  disk_bit_ = bit;
+  return loop_->AddSourceAt(bit, [this] { OnDisks(); });
+}
+
+void Main::OnOffered(const init::Offer& offer) {
+  absl::Status status = ListenToDisks(offer.bit);
+  if (status.ok())
+    status = disks_->Attach(offer, [this, name = offer.name] { supervision_->Taken(name); });
+  if (!status.ok()) {
+    runtime::LogError("disk ", offer.disk.getVdev().cStr(), ": ", status.message());
+    return supervision_->Closed(offer.name);
+  }
+  OnDisks();
+  store_->OnWake();
+}
+
 void Main::OnDisks() {
-  if (disks_.OnWake()) loop_->notification().Signal(uint64_t{1} << disk_bit_);
+  if (disks_->OnWake()) loop_->notification().Signal(uint64_t{1} << *disk_bit_);
   // It may have found something to say to XenStore.
   if (store_->running()) store_->OnWake();
 }
@@ -308,6 +333,15 @@ absl::Status Main::Handle(proto::VmmRequest::Reader request) {
     case proto::VmmRequest::RENAME:
       tree_.config.name = request.getRename();
       break;
+    case proto::VmmRequest::DETACH_DISK: {
+      const auto detach = request.getDetachDisk();
+      const absl::Status detaching = disks_->Detach(
+          detach.getNumber(), detach.getForce(),
+          [this, id](const absl::Status& s) { s.ok() ? ReplyDone(id) : ReplyFailed(id, s); });
+      if (!detaching.ok()) ReplyFailed(id, detaching);
+      store_->OnWake();
+      return absl::OkStatus();
+    }
     case proto::VmmRequest::SET_VCPUS:
       SetOnline(request.getSetVcpus());
       break;
@@ -354,12 +388,11 @@ absl::Status Main::StartGuest(proto::Start::Reader start) {
   tree_.config.vcpus = std::max<int>(config.getVcpus(), 1);
   tree_.config.max_vcpus = static_cast<int>(setup.vcpus);
   for (const uint64_t mask : config.getCpus()) tree_.config.cpus.push_back(mask);
-  const absl::Status opened =
-      disks_.Open(config, setup.domid, ServiceEnd{Guest::kOwnRings, 0}, *store_);
+  const absl::Status opened = disks_->Open(config, setup.domid, ServiceEnd{Guest::kOwnRings, 0});
   if (!opened.ok()) return opened;
   if (absl::Status s = guest_->SetUp(std::move(setup)); !s.ok()) return s;
-  disks_.SetDomain(*guest_->domain());
-  if (!disks_.empty()) OnDisks();
+  disks_->SetDomain(*guest_->domain());
+  if (!disks_->empty()) OnDisks();
   tree_.store_port = guest_->domain()->xenstore_port();
   tree_.store_gfn = xen::kXenstoreRing >> xen::kPageShift;
   tree_.console_port = guest_->domain()->console_port();
@@ -389,7 +422,7 @@ void Main::WriteTree() {
     }
   };
   add(xl::GuestNodes(tree_));
-  add(disks_.Nodes());  // before the console, as libxl has them
+  add(disks_->Nodes());  // before the console, as libxl has them
   add(xl::ConsoleNodes(tree_));
   StoreClient::Steps after;
   after.push_back({[this](proto::XenstoreRequest::Builder request) {
@@ -452,7 +485,7 @@ void Main::OnEnded() {
 void Main::Restart() {
   if (!restarting_) return;
   restarting_ = false;
-  disks_.Reset();
+  disks_->Reset();
   guest_->Reset();
   WriteTree();
 }

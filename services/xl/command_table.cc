@@ -53,6 +53,9 @@ constexpr OptionSpec kDmesgOptions[] = {{'c', "clear", "", "Clear the log after 
 constexpr OptionSpec kUptimeOptions[] = {
     {'s', "short", "", "One line for each guest, with the time of day."}};
 
+constexpr OptionSpec kBlockDetachOptions[] = {
+    {kOptionForce, "force", "", "Do not wait for the guest to let go of the disk."}};
+
 constexpr CommandSpec kXlCommands[] = {
     {"create", "<ConfigFile> [options] [key=value ...]", "Create a guest and start it",
      kCreateOptions, 0, kManyArguments, ArgumentKind::kFile},
@@ -83,6 +86,22 @@ constexpr CommandSpec kXlCommands[] = {
     {"domid", "<DomainName>", "Print the id of a guest", {}, 1, 1, ArgumentKind::kDomain},
     {"domname", "<DomainId>", "Print the name of a guest", {}, 1, 1, ArgumentKind::kDomain},
     {"rename", "<Domain> <NewDomainName>", "Rename a guest", {}, 2, 2, ArgumentKind::kDomain},
+    {"block-attach",
+     "<Domain> <disk-spec-component(s)>...",
+     "Give a guest another disk",
+     {},
+     2,
+     kManyArguments,
+     ArgumentKind::kDomain},
+    {"block-detach", "<Domain> <Vdev> [--force]", "Take a disk from a guest", kBlockDetachOptions,
+     2, 2, ArgumentKind::kDomain},
+    {"block-list",
+     "<Domain(s)>",
+     "List guests' disks",
+     {},
+     1,
+     kManyArguments,
+     ArgumentKind::kDomain},
     {"help", "[Command]", "Describe xl's commands", {}, 0, 1, ArgumentKind::kXlCommand},
 };
 

@@ -17,6 +17,7 @@ absl::Span<const OptionSpec> XlGlobalOptions();
 // Options that have only a long name are known by these.
 inline constexpr char kOptionIgnoreAffinityMasks = '\1';
 inline constexpr char kOptionShow = '\2';
+inline constexpr char kOptionForce = '\3';
 
 std::string ShellHelp();  // `help`
 std::string XlHelp();     // `xl help`

@@ -347,10 +347,18 @@ class FakeInit : public FakePeer<proto::ToolstackRequest, proto::ToolstackReply>
         if (control.isRename()) guests[domid].name = control.getRename().cStr();
         if (control.isPause()) guests[domid].paused = true;
         if (control.isUnpause()) guests[domid].paused = false;
-        done.push_back(absl::StrCat(control.isRename()  ? "rename "
-                                    : control.isPause() ? "pause "
-                                                        : "unpause ",
+        done.push_back(absl::StrCat(control.isRename()       ? "rename "
+                                    : control.isPause()      ? "pause "
+                                    : control.isAttachDisk() ? "attach to "
+                                    : control.isDetachDisk() ? "detach from "
+                                                             : "unpause ",
                                     domid));
+        if (control.isAttachDisk())
+          absl::StrAppend(&done.back(), " ", control.getAttachDisk().getTarget().cStr(), " as ",
+                          control.getAttachDisk().getNumber());
+        if (control.isDetachDisk())
+          absl::StrAppend(&done.back(), " ", control.getDetachDisk().getNumber(),
+                          control.getDetachDisk().getForce() ? " by force" : "");
         Done(id);
         break;
       }

@@ -444,6 +444,34 @@ TEST_F(ShellTest, AMountedDeviceIsNotForAGuestToWrite) {
                                       HasSubstr("create part")));
 }
 
+TEST_F(ShellTest, DisksOfARunningGuest) {
+  init_.guests[3] = {"one", false, 1024};
+  fs_.files = {{"/root.img", "x"}};
+  const std::string front = "/local/domain/3/device/vbd/51712";
+  xenstore_.nodes[front.substr(0, front.rfind('/'))] = "";
+  xenstore_.nodes[front] = "";
+  xenstore_.nodes[front + "/backend"] = "/local/domain/32749/backend/vbd/3/51712";
+  xenstore_.nodes[front + "/backend-id"] = "32749";
+  xenstore_.nodes[front + "/state"] = "4";
+  xenstore_.nodes[front + "/ring-ref"] = "9";
+  Command("xl block-attach one file:/sd/root.img,xvdb,w; xl block-attach 3 ram:4M xvdc w");
+  Command("xl block-attach one phy:/dev/vda,xvdd,w; xl block-attach one a,qcow2,xvdb");
+  Command("xl block-attach nobody ram:4M,xvdb; xl block-attach one");
+  Command("xl block-detach one xvdb; xl block-detach --force one 51744; xl block-detach one foo");
+  Command("xl block-list one");
+  const std::string shown = Run();
+  EXPECT_THAT(init_.done,
+              ElementsAre("attach to 3 /sd/root.img as 51728", "attach to 3 4M as 51744",
+                          "detach from 3 51728", "detach from 3 51744 by force"));
+  EXPECT_THAT(shown, HasSubstr("/dev/vda can not be written by a guest: /dev/vda2 is mounted"));
+  EXPECT_THAT(shown, HasSubstr("only raw disks are supported"));
+  EXPECT_THAT(shown, HasSubstr("Error: Device foo not connected.\n"));
+  EXPECT_THAT(shown,
+              HasSubstr("Vdev  BE  handle state evt-ch ring-ref BE-path                       \n"
+                        "51712 32749 3      4     -1     9        "
+                        "/local/domain/32749/backend/vbd/3/51712\n"));
+}
+
 TEST_F(ShellTest, LoopDevicesNameFiles) {
   fs_.files = {{"/root.img", "x"}, {"/two.img", "x"}};
   xenstore_.nodes["/tool/loop"] = "";  // a store makes a node's parents

@@ -14,53 +14,121 @@
 
 namespace pyrene::vmm {
 
-absl::Status Disks::Open(proto::GuestConfig::Reader config, uint32_t domid, ServiceEnd rings,
-                         StoreClient& store) {
+absl::Status Disks::Open(proto::GuestConfig::Reader config, uint32_t domid, ServiceEnd rings) {
+  domid_ = domid;
+  rings_ = rings;
+  queues_ = std::min<uint32_t>(config.getMaxVcpus(), blkif::Disk::kMaxQueues);
   for (const proto::Disk::Reader disk : config.getDisks()) {
     const std::string name = absl::StrCat("disk.", disks_.size());
-    const runtime::Handle cap = runtime::FindCapability(name);
-    const runtime::Handle peer = runtime::FindCapability(name + ".peer");
-    if (cap == kNullCap || peer == kNullCap)
-      return absl::InternalError(absl::StrCat("no channel ", name));
-    absl::StatusOr<runtime::Memory> memory = runtime::Memory::Map(cap, runtime::Access::kReadWrite);
-    if (!memory.ok()) return memory.status();
-    const block::DataMemory pool = block::PoolOf(*memory);
-    if (pool.data == nullptr) return absl::InternalError(absl::StrCat(name, " has no pool"));
-    proto::Channel channel(name, *std::move(memory), runtime::Notification::Adopt(peer),
-                           proto::Side::kClient, proto::SchemaId<proto::BlockRequest>());
-    const uint32_t queues = std::min<uint32_t>(config.getMaxVcpus(), blkif::Disk::kMaxQueues);
-    disks_.push_back(
-        std::make_unique<Vbd>(Vbd::Config{xl::DiskFromMessage(disk), domid, queues, rings}, store,
-                              std::move(channel), pool));
+    absl::Status status =
+        Add(name, runtime::FindCapability(name), runtime::FindCapability(name + ".peer"), disk);
+    if (!status.ok()) return status;
   }
   return absl::OkStatus();
 }
 
+absl::Status Disks::Add(const std::string& name, runtime::Handle memory, runtime::Handle peer,
+                        proto::Disk::Reader disk) {
+  if (memory == runtime::kNoHandle || peer == runtime::kNoHandle)
+    return absl::InternalError(absl::StrCat("no channel ", name));
+  absl::StatusOr<runtime::Memory> mapped =
+      runtime::Memory::Map(memory, runtime::Access::kReadWrite);
+  if (!mapped.ok()) return mapped.status();
+  const block::DataMemory pool = block::PoolOf(*mapped);
+  if (pool.data == nullptr) return absl::InternalError(absl::StrCat(name, " has no pool"));
+  proto::Channel channel(name, *std::move(mapped), runtime::Notification::Adopt(peer),
+                         proto::Side::kClient, proto::SchemaId<proto::BlockRequest>());
+  disks_.push_back(
+      {std::make_unique<Vbd>(Vbd::Config{xl::DiskFromMessage(disk), domid_, queues_, rings_},
+                             store_, std::move(channel), pool)});
+  if (domain_ != nullptr) disks_.back().vbd->SetDomain(*domain_);
+  return absl::OkStatus();
+}
+
+Disks::Entry* Disks::Find(uint32_t number) {
+  const auto found = std::find_if(disks_.begin(), disks_.end(), [number](const Entry& entry) {
+    return entry.vbd->number() == number;
+  });
+  return found == disks_.end() ? nullptr : &*found;
+}
+
+absl::Status Disks::Attach(const init::Offer& offer, std::function<void()> seen) {
+  runtime::OwnedHandle memory(offer.memory);
+  runtime::OwnedHandle peer(offer.wake_peer);
+  if (domain_ == nullptr) return absl::FailedPreconditionError("the guest does not run");
+  if (Find(offer.disk.getNumber()) != nullptr) return absl::AlreadyExistsError("it is there");
+  absl::Status status = Add(offer.name, memory.get(), peer.get(), offer.disk);
+  if (!status.ok()) return status;
+  static_cast<void>(peer.Release());  // the channel's
+  disks_.back().memory = std::move(memory);
+  StoreClient::Steps nodes;
+  for (const xl::XenstoreNode& node : disks_.back().vbd->Nodes()) {
+    nodes.push_back(StoreClient::WriteNode(node));
+    nodes.push_back(StoreClient::SetPermissions(node));
+  }
+  // All at once: the guest looks as soon as there is something.
+  store_.RunNext({}, std::move(nodes), [seen = std::move(seen)](const absl::Status&) { seen(); });
+  return absl::OkStatus();
+}
+
+absl::Status Disks::Detach(uint32_t number, bool force,
+                           std::function<void(const absl::Status&)> done) {
+  Entry* const entry = Find(number);
+  if (entry == nullptr) return absl::NotFoundError("the guest has no such disk");
+  if (entry->detached != nullptr)
+    return absl::FailedPreconditionError("the disk is being detached");
+  entry->detached = std::move(done);
+  entry->timer = loop_.AddTimer(runtime::MonotonicNow() + kDetachesWithin,
+                                [this, number] { OnTooLate(number); });
+  entry->vbd->Detach(force, [this, number] { OnGone(number); });
+  return absl::OkStatus();
+}
+
+void Disks::OnTooLate(uint32_t number) {
+  Entry& entry = *Find(number);
+  entry.timer = 0;
+  entry.vbd->CancelDetaching();
+  std::exchange(entry.detached,
+                nullptr)(absl::DeadlineExceededError("the guest does not let go of the disk"));
+}
+
+void Disks::OnGone(uint32_t number) {
+  Entry* const entry = Find(number);
+  loop_.CancelTimer(entry->timer);
+  const std::function<void(const absl::Status&)> detached = std::move(entry->detached);
+  disks_.erase(disks_.begin() + (entry - disks_.data()));
+  detached(absl::OkStatus());
+}
+
 void Disks::SetDomain(Domain& domain) {
-  for (const auto& disk : disks_) disk->SetDomain(domain);
+  domain_ = &domain;
+  for (const Entry& entry : disks_) entry.vbd->SetDomain(domain);
 }
 
 std::vector<xl::XenstoreNode> Disks::Nodes() {
+  for (size_t i = disks_.size(); i-- > 0;) {
+    if (disks_[i].vbd->detaching()) disks_[i].vbd->EndDetaching();
+  }
   std::vector<xl::XenstoreNode> nodes;
-  for (const auto& disk : disks_) {
-    for (xl::XenstoreNode& node : disk->Nodes()) nodes.push_back(std::move(node));
+  for (const Entry& entry : disks_) {
+    for (xl::XenstoreNode& node : entry.vbd->Nodes()) nodes.push_back(std::move(node));
   }
   return nodes;
 }
 
 void Disks::Reset() {
-  for (const auto& disk : disks_) disk->Reset();
+  for (const Entry& entry : disks_) entry.vbd->Reset();
 }
 
 bool Disks::OnWake() {
   bool more = false;
-  for (const auto& disk : disks_) more |= disk->OnWake();
+  for (const Entry& entry : disks_) more |= entry.vbd->OnWake();
   return more;
 }
 
 bool Disks::Serve() {
   bool more = false;
-  for (const auto& disk : disks_) more |= disk->Serve();
+  for (const Entry& entry : disks_) more |= entry.vbd->Serve();
   return more;
 }
 

@@ -3,23 +3,41 @@
 // All virtual disks of the guest. Event thread.
 #pragma once
 
+#include <cstdint>
+#include <functional>
 #include <memory>
+#include <string>
 #include <vector>
 
 #include "absl/status/status.h"
 #include "proto/guest.capnp.h"
+#include "runtime/clock.h"
+#include "runtime/event_loop.h"
+#include "runtime/handle.h"
+#include "services/init/client/supervision_client.h"
 #include "services/vmm/service/vbd.h"
 
 namespace pyrene::vmm {
 
 class Disks {
  public:
+  // How long a guest may take to let go of a disk.
+  static constexpr uint64_t kDetachesWithin = 10 * runtime::kSecond;
+
+  Disks(runtime::EventLoop& loop, StoreClient& store) : loop_(loop), store_(store) {}
+
   // The capabilities disk.K and disk.K.peer for the Kth of the configuration.
-  absl::Status Open(proto::GuestConfig::Reader config, uint32_t domid, ServiceEnd rings,
-                    StoreClient& store);
+  absl::Status Open(proto::GuestConfig::Reader config, uint32_t domid, ServiceEnd rings);
   void SetDomain(Domain& domain);
 
+  // A disk that init offers to the running guest. `seen` is called when its nodes are in XenStore.
+  absl::Status Attach(const init::Offer& offer, std::function<void()> seen);
+  // `done` is called when nothing of the disk is left here: DeadlineExceeded if the guest does not
+  // let go of it. An error at once: there is no such disk, or it is being detached.
+  absl::Status Detach(uint32_t number, bool force, std::function<void(const absl::Status&)> done);
+
   bool empty() const { return disks_.empty(); }
+  // For a boot. A disk that is being detached is gone with it.
   std::vector<xl::XenstoreNode> Nodes();
   void Reset();
   // True: again, after others.
@@ -27,7 +45,27 @@ class Disks {
   bool Serve();
 
  private:
-  std::vector<std::unique_ptr<Vbd>> disks_;
+  struct Entry {
+    std::unique_ptr<Vbd> vbd;
+    runtime::OwnedHandle memory = {};       // of one that was attached
+    runtime::EventLoop::TimerId timer = 0;  // while it is being detached
+    std::function<void(const absl::Status&)> detached = nullptr;
+  };
+
+  absl::Status Add(const std::string& name, runtime::Handle memory, runtime::Handle peer,
+                   proto::Disk::Reader disk);
+  void OnTooLate(uint32_t number);
+  // Its nodes are gone.
+  void OnGone(uint32_t number);
+  Entry* Find(uint32_t number);
+
+  runtime::EventLoop& loop_;
+  StoreClient& store_;
+  uint32_t domid_ = 0;
+  uint32_t queues_ = 1;
+  ServiceEnd rings_;
+  Domain* domain_ = nullptr;
+  std::vector<Entry> disks_;
 };
 
 }  // namespace pyrene::vmm

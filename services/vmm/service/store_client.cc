@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "services/vmm/service/store_client.h"
 
+#include <algorithm>
 #include <utility>
 
 #include "absl/strings/numbers.h"
@@ -46,7 +47,30 @@ StoreClient::Step StoreClient::Read(std::string path,
 }
 
 void StoreClient::Watch(std::string path, std::function<void()> changed) {
-  watches_.push_back({std::move(path), std::move(changed)});
+  Watched watched{std::move(path), std::move(changed)};
+  const auto place = std::find_if(watches_.begin(), watches_.end(),
+                                  [](const Watched& watch) { return watch.changed == nullptr; });
+  if (place != watches_.end()) {
+    *place = std::move(watched);
+  } else {
+    watches_.push_back(std::move(watched));
+  }
+}
+
+void StoreClient::Unwatch(const std::string& path) {
+  const auto watched = std::find_if(
+      watches_.begin(), watches_.end(),
+      [&path](const Watched& watch) { return watch.changed != nullptr && watch.path == path; });
+  if (watched == watches_.end()) return;
+  watched->changed = nullptr;
+  const std::string token = std::to_string(watched - watches_.begin());
+  RunNext({{[path, token](proto::XenstoreRequest::Builder request) {
+              auto unwatch = request.initUnwatch();
+              unwatch.setPath(path.c_str());
+              unwatch.setToken(token.c_str());
+            },
+            true}},
+          {}, [](const absl::Status&) {});
 }
 
 void StoreClient::RunNext(Steps steps, Steps in_transaction, Done done) {
@@ -102,7 +126,7 @@ void StoreClient::OnWake() {
   if (channel_.epoch() != epoch_) {
     // A new life of xenstore, or the first: nothing that was sent before is answered any more.
     epoch_ = channel_.epoch();
-    watches_sent_ = 0;
+    for (Watched& watch : watches_) watch.told = false;
     Restart();
   }
   while (channel_.Receive<proto::XenstoreReply>(kBatch, [this](auto reply) {
@@ -118,7 +142,10 @@ void StoreClient::Handle(proto::XenstoreReply::Reader reply) {
   if (reply.isEvent()) {
     const absl::string_view token = reply.getEvent().getToken().cStr();
     size_t index;
-    if (absl::SimpleAtoi(token, &index) && index < watches_.size()) watches_[index].changed();
+    if (!absl::SimpleAtoi(token, &index) || index >= watches_.size()) return;
+    // A copy: it may end the watch.
+    if (const std::function<void()> changed = watches_[index].changed; changed != nullptr)
+      changed();
     return;
   }
   if (!reply.isDone() || !running()) return;
@@ -195,11 +222,13 @@ bool StoreClient::SendOne() {
 void StoreClient::SendMore() {
   if (epoch_ == 0) return;
   // Their answers are not waited for: id 0 is no run's.
-  for (; watches_sent_ < watches_.size(); ++watches_sent_) {
-    auto watch = builder_.Start<proto::XenstoreRequest>().initWatch();
-    watch.setPath(watches_[watches_sent_].path.c_str());
-    watch.setToken(std::to_string(watches_sent_).c_str());
+  for (Watched& watch : watches_) {
+    if (watch.told || watch.changed == nullptr) continue;
+    auto request = builder_.Start<proto::XenstoreRequest>().initWatch();
+    request.setPath(watch.path.c_str());
+    request.setToken(std::to_string(&watch - watches_.data()).c_str());
     if (!channel_.Send(builder_).ok()) return;
+    watch.told = true;
   }
   if (!running()) return;
   Advance();

@@ -40,9 +40,11 @@ class StoreClient {
   void RunNext(Steps steps, Steps in_transaction, Done done);
   bool running() const { return done_ != nullptr; }
 
-  // For good, and first of all in each life of xenstore. `changed` is called at once, when the path
-  // or what lies below it changes, and once more for each life.
+  // First of all in each life of xenstore, until Unwatch. `changed` is called at once, when the
+  // path or what lies below it changes, and once more for each life. No path twice.
   void Watch(std::string path, std::function<void()> changed);
+  // `changed` is not called any more.
+  void Unwatch(const std::string& path);
 
   // Whenever bit() was signalled, and after Run.
   void OnWake();
@@ -62,7 +64,8 @@ class StoreClient {
   };
   struct Watched {
     std::string path;
-    std::function<void()> changed;
+    std::function<void()> changed;  // none: ended, its place may be used again
+    bool told = false;              // this life of xenstore
   };
 
   void Restart();
@@ -82,7 +85,6 @@ class StoreClient {
   proto::MessageBuilder builder_;
   uint32_t epoch_ = 0;
   std::vector<Watched> watches_;
-  size_t watches_sent_ = 0;  // in this epoch
   std::deque<Waiting> waiting_;
   Steps before_, inside_, after_;
   Done done_;

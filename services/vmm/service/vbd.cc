@@ -99,6 +99,29 @@ bool Vbd::Serve() {
   return more;
 }
 
+void Vbd::Detach(bool force, std::function<void()> gone) {
+  gone_ = std::move(gone);
+  // Nobody to be asked: no front-end has found it yet.
+  const bool unused = !disk_.connected() && !connecting_ && frontend_state_ < kInitialised;
+  if (force || unused || state_ == kClosed) return TakeAway();
+  store_.RunNext({StoreClient::WriteNode(Node("online", 0))}, {}, [](const absl::Status&) {});
+  if (state_ != kClosing) SetState(kClosing);
+}
+
+// In this order: when `gone` is called all that this object has asked for is done.
+void Vbd::TakeAway() {
+  Disconnect();
+  state_ = kClosed;
+  store_.Unwatch(frontend_ + "/state");
+  store_.RunNext({StoreClient::Remove(frontend_), StoreClient::Remove(backend_)}, {},
+                 [this](const absl::Status&) { EndDetaching(); });
+}
+
+void Vbd::EndDetaching() {
+  // It may be the end of this object.
+  if (const std::function<void()> gone = std::exchange(gone_, nullptr); gone != nullptr) gone();
+}
+
 uint8_t* Vbd::Pin(uint32_t ref, bool write) {
   uint32_t gfn;
   if (domain_->grants().Pin(proto::kBlkbackDomid, ref, write, &gfn) != xen::kGrantOk)
@@ -139,7 +162,7 @@ void Vbd::OnFrontendChanged() {
 void Vbd::OnFrontendState(uint32_t state) {
   switch (state) {
     case kInitialising:
-      if (state_ == kClosing || state_ == kClosed) SetState(kInitWait);
+      if ((state_ == kClosing || state_ == kClosed) && !detaching()) SetState(kInitWait);
       break;
     case kInitialised:
     case kConnected:
@@ -152,6 +175,7 @@ void Vbd::OnFrontendState(uint32_t state) {
     case kClosed:
       Disconnect();
       if (state_ != kClosed) SetState(kClosed);
+      if (detaching()) TakeAway();
       break;
     default:
       break;  // gone, or nothing that concerns us

@@ -3,12 +3,14 @@
 // One virtual disk of the guest, as its VMM plays the back-end in XenStore (ABI 5.5, 7.2), and its
 // way to blkback. The states: 2 when the nodes are made; 4 once the front-end has said 3, its rings
 // are pinned and blkback has told the disk's size; 5 and 6 after the front-end; 2 again when it
-// starts over. A death of blkback changes none of them.
+// starts over. A death of blkback changes none of them. Being detached: 5, until the
+// front-end has said 6.
 //
 // Event thread.
 #pragma once
 
 #include <cstdint>
+#include <functional>
 #include <memory>
 #include <string>
 #include <vector>
@@ -42,6 +44,16 @@ class Vbd final : private blkif::World {
   // The guest has stopped; what it has on its way to the disk still gets there.
   void Reset();
 
+  // Asks the guest to let go of the disk, and takes its nodes away when it has: then `gone` is
+  // called, and nothing of this object is under way any more. `force`: whatever the guest does.
+  void Detach(bool force, std::function<void()> gone);
+  // `gone` is not called: the guest has not let go.
+  void CancelDetaching() { gone_ = nullptr; }
+  // The guest boots again, without the disk.
+  void EndDetaching();
+  bool detaching() const { return gone_ != nullptr; }
+  uint32_t number() const { return config_.spec.vdev_number; }
+
   // blkback has signalled. True: again, after others.
   bool OnWake();
   // The guest has sent an event. True: again, after others.
@@ -73,6 +85,7 @@ class Vbd final : private blkif::World {
   void ConnectRings();
   void Fail(absl::string_view why);
   void Disconnect();
+  void TakeAway();
   xl::XenstoreNode Node(absl::string_view key, const absl::AlphaNum& value) const;
   // Key by key what Linux wants to know at state 4.
   std::vector<xl::XenstoreNode> FactNodes() const;
@@ -97,6 +110,7 @@ class Vbd final : private blkif::World {
   blkif::FrontendKeys keys_;
   std::vector<uint32_t> ports_;
   uint32_t told_medium_ = 0;
+  std::function<void()> gone_;  // being detached
 };
 
 }  // namespace pyrene::vmm

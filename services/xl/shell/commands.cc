@@ -14,12 +14,26 @@ struct Entry {
 };
 
 constexpr Entry kXlFunctions[] = {
-    {"create", XlCreate},     {"list", XlList},        {"destroy", XlDestroy},
-    {"shutdown", XlShutdown}, {"reboot", XlReboot},    {"pause", XlPause},
-    {"unpause", XlUnpause},   {"console", XlConsole},  {"vcpu-list", XlVcpuList},
-    {"vm-list", XlVmList},    {"info", XlInfo},        {"dmesg", XlDmesg},
-    {"uptime", XlUptime},     {"domid", XlDomid},      {"domname", XlDomname},
-    {"rename", XlRename},     {"help", XlHelpCommand},
+    {"create", XlCreate},
+    {"list", XlList},
+    {"destroy", XlDestroy},
+    {"shutdown", XlShutdown},
+    {"reboot", XlReboot},
+    {"pause", XlPause},
+    {"unpause", XlUnpause},
+    {"console", XlConsole},
+    {"vcpu-list", XlVcpuList},
+    {"vm-list", XlVmList},
+    {"info", XlInfo},
+    {"dmesg", XlDmesg},
+    {"uptime", XlUptime},
+    {"domid", XlDomid},
+    {"domname", XlDomname},
+    {"rename", XlRename},
+    {"block-attach", XlBlockAttach},
+    {"block-detach", XlBlockDetach},
+    {"block-list", XlBlockList},
+    {"help", XlHelpCommand},
 };
 
 constexpr Entry kShellFunctions[] = {

@@ -59,6 +59,12 @@ int Reboot(Session& session, const ParsedOptions& options);
 int Poweroff(Session& session, const ParsedOptions& options);
 int Ls(Session& session, const ParsedOptions& options);
 int Cat(Session& session, const ParsedOptions& options);
+int XlBlockAttach(Session& session, const ParsedOptions& options);
+int XlBlockDetach(Session& session, const ParsedOptions& options);
+int XlBlockList(Session& session, const ParsedOptions& options);
+// Finds the files of loop devices, and refuses what is mounted, of disks that PrepareDisk has let
+// pass.
+absl::Status ResolveDisks(Session& session, absl::Span<DiskSpec> disks);
 int Df(Session& session, const ParsedOptions& options);
 int Losetup(Session& session, const ParsedOptions& options);
 int Echo(Session& session, const ParsedOptions& options);

@@ -7,6 +7,7 @@
 #include "absl/strings/str_cat.h"
 #include "proto/failure.h"
 #include "runtime/log.h"
+#include "services/xl/disk_message.h"
 
 namespace pyrene::xl {
 namespace {
@@ -114,14 +115,15 @@ absl::Status Toolstack::Destroy(uint16_t domid) {
 }
 
 absl::Status Toolstack::Control(uint16_t domid,
-                                const std::function<void(proto::GuestControl::Builder)>& fill) {
+                                const std::function<void(proto::GuestControl::Builder)>& fill,
+                                uint64_t time) {
   return Call(
       [&](auto request) {
         proto::GuestControl::Builder control = request.initGuestControl();
         control.setDomid(domid);
         fill(control);
       },
-      ExpectDone);
+      ExpectDone, time);
 }
 
 absl::Status Toolstack::Pause(uint16_t domid) {
@@ -130,6 +132,22 @@ absl::Status Toolstack::Pause(uint16_t domid) {
 
 absl::Status Toolstack::Unpause(uint16_t domid) {
   return Control(domid, [](auto control) { control.setUnpause(); });
+}
+
+absl::Status Toolstack::AttachDisk(uint16_t domid, const DiskSpec& disk) {
+  return Control(
+      domid, [&disk](auto control) { WriteDisk(disk, control.initAttachDisk()); }, kGuestTime);
+}
+
+absl::Status Toolstack::DetachDisk(uint16_t domid, uint32_t vdev_number, bool force) {
+  return Control(
+      domid,
+      [vdev_number, force](auto control) {
+        auto detach = control.initDetachDisk();
+        detach.setNumber(vdev_number);
+        detach.setForce(force);
+      },
+      kGuestTime);
 }
 
 absl::Status Toolstack::Rename(uint16_t domid, const std::string& name) {

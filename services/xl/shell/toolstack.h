@@ -57,6 +57,9 @@ class Toolstack {
   absl::Status Destroy(uint16_t domid);
   absl::Status Pause(uint16_t domid);
   absl::Status Unpause(uint16_t domid);
+  // Until the guest's end, or DetachDisk. `disk` as PrepareDisks leaves it.
+  absl::Status AttachDisk(uint16_t domid, const DiskSpec& disk);
+  absl::Status DetachDisk(uint16_t domid, uint32_t vdev_number, bool force);
   absl::Status Rename(uint16_t domid, const std::string& name);
   absl::StatusOr<std::vector<Guest>> Guests();  // by domid
   absl::StatusOr<GuestConfig> Config(uint16_t domid);
@@ -91,7 +94,8 @@ class Toolstack {
   void OnReply(proto::ToolstackReply::Reader reply);
   absl::Status Call(const Link::Fill& fill, const Take& take, uint64_t time = kAnswerTime);
   absl::Status Control(uint16_t domid,
-                       const std::function<void(proto::GuestControl::Builder)>& fill);
+                       const std::function<void(proto::GuestControl::Builder)>& fill,
+                       uint64_t time = kAnswerTime);
 
   Link link_;
   uint32_t next_id_ = 1;

@@ -5,18 +5,15 @@
 #include <string>
 #include <vector>
 
-#include "absl/strings/ascii.h"
 #include "absl/strings/match.h"
 #include "absl/strings/str_cat.h"
 #include "absl/strings/string_view.h"
 #include "absl/strings/strip.h"
-#include "services/fs/client/card_path.h"
 #include "services/xl/command_table.h"
 #include "services/xl/config_syntax.h"
 #include "services/xl/list_json.h"
 #include "services/xl/messages.h"
 #include "services/xl/shell/commands.h"
-#include "services/xl/shell/loop_devices.h"
 
 namespace pyrene::xl {
 namespace {
@@ -93,40 +90,6 @@ int CreateFailed(Session& session, const GuestConfig& config, const absl::Status
   return LibxlError(session, status);
 }
 
-// Whether `mounted`, a device, is `device` or one of its partitions ("/dev/mmcblk0p2",
-// "/dev/vda2").
-bool HasPartOf(absl::string_view device, absl::string_view mounted) {
-  if (!absl::ConsumePrefix(&mounted, device)) return false;
-  if (mounted.empty()) return true;
-  if (absl::ascii_isdigit(static_cast<unsigned char>(device.back())) &&
-      !absl::ConsumePrefix(&mounted, "p"))
-    return false;
-  return !mounted.empty() && std::all_of(mounted.begin(), mounted.end(), [](char c) {
-    return absl::ascii_isdigit(static_cast<unsigned char>(c));
-  });
-}
-
-// A guest that writes to the device would change the files under fs, which has it mounted; Xen's
-// scripts refuse that, too. fs only reads, so that a mount after the guest's begin harms nobody.
-absl::Status CheckMounted(Session& session, const GuestConfig& config) {
-  const auto writes_device = [](const DiskSpec& disk) {
-    return disk.source == DiskSpec::Source::kPhy && !disk.read_only;
-  };
-  if (std::none_of(config.disks.begin(), config.disks.end(), writes_device))
-    return absl::OkStatus();
-  const absl::StatusOr<FsClient::DiskUsage> mounted = session.files.Usage();
-  if (!mounted.ok()) return absl::OkStatus();  // nothing is
-  const std::string device = absl::StrCat("/dev/", mounted->device);
-  for (const DiskSpec& disk : config.disks) {
-    if (writes_device(disk) && HasPartOf(disk.target, device)) {
-      return absl::FailedPreconditionError(absl::StrCat(disk.target,
-                                                        " can not be written by a guest: ", device,
-                                                        " is mounted at /", fs::kCardFolder));
-    }
-  }
-  return absl::OkStatus();
-}
-
 // The console is attached before the guest's first instruction, so nothing is missed.
 int RunAtConsole(Session& session, uint16_t domid, bool paused) {
   const absl::Status attached = session.terminal.Attach(domid);
@@ -182,11 +145,8 @@ int XlCreate(Session& session, const ParsedOptions& options) {
     if (const int status = PrintConfig(session, *config); status != kExitSuccess || dry_run)
       return status;
   }
-  for (DiskSpec& disk : config->disks) {
-    const absl::Status status = ResolveLoopDevice(session.xenstore, disk);
-    if (!status.ok()) return LibxlError(session, status);
-  }
-  if (const absl::Status status = CheckMounted(session, *config); !status.ok())
+  if (const absl::Status status = ResolveDisks(session, absl::MakeSpan(config->disks));
+      !status.ok())
     return LibxlError(session, status);
   const bool paused = options.Has('p');
   const bool console = options.Has('c');
