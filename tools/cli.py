@@ -13,10 +13,11 @@ usage: ./pyrene COMMAND [OPTIONS]
   test    runs the tests              [--only PATTERN] [--list] [--soak]
   fuzz    fuzzes the services         --list | TARGET [FILE]... | --all  [--time S] [--jobs N]
   bench   counts instructions         [--only NAME] [--machine virt|raspi4b]
+  put     copies a file to the SD image, for a guest's disk   FILE [/sd/NAME]
 
 The first use installs what is missing from Debian's packages.  `./pyrene COMMAND --help` says more.
 """
-COMMANDS = {"run": "emulator", "test": "testing", "fuzz": "fuzz", "bench": "bench"}   # command -> its module
+COMMANDS = {"run": "emulator", "test": "testing", "fuzz": "fuzz", "bench": "bench", "put": "put"}   # command -> its module
 
 
 def main():

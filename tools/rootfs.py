@@ -34,7 +34,7 @@ for deb; do
     "--exclude=$LEFT_OUT_3" "--exclude=$LEFT_OUT_4" "--exclude=$LEFT_OUT_5"
 done
 cp -a "$CONFIGURATION/." "$tree/"
-chown -R 0:0 "$tree/etc"
+chown -R 0:0 "$tree/etc" "$tree/usr/local/sbin"
 cp "$tree/usr/share/base-passwd/passwd.master" "$tree/etc/passwd"
 cp "$tree/usr/share/base-passwd/group.master" "$tree/etc/group"
 cp "$tree/usr/share/base-files/profile" "$tree/usr/share/libc-bin/nsswitch.conf" "$tree/etc/"
@@ -78,6 +78,10 @@ def make(area, image):
     for name in MERGED:
         (tree / "usr" / name).mkdir(parents=True)
         (tree / name).symlink_to(f"usr/{name}")
+    for name in ("run", "run/lock", "var"):
+        (tree / name).mkdir()
+    (tree / "var/run").symlink_to("../run")
+    (tree / "var/lock").symlink_to("../run/lock")
     for _ in items("reading the root file system's packages", ["."]):
         _database(tree, debs)
     environment = {"CONFIGURATION": str(CONFIGURATION), "PATH": os.pathsep.join([os.environ.get("PATH", ""), "/usr/sbin", "/sbin"]),

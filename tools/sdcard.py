@@ -151,6 +151,10 @@ def _debugfs(image, commands, write=False):
     return done.stdout
 
 
+def _is_there(image, name):
+    return "Inode:" in _debugfs(image, [f"stat {name}"])
+
+
 def _extents(image, name):
     """(logical block, physical block, blocks, whether it is initialised)."""
     rows = re.findall(r"^ *\d+/ *\d+ +\d+/ *\d+ +(\d+) - +\d+ +(\d+) - +\d+ +(\d+) *(Uninit)?$", _debugfs(image, [f"dump_extents -l {name}"]),
@@ -159,26 +163,75 @@ def _extents(image, name):
 
 
 def _add_disk(image, name, source):
-    """A file of the ext4 partition with the content of a sparse one, but without holes."""
+    """Gives an empty file of the ext4 partition the content of `source`, without holes."""
     size = source.stat().st_size
-    assert size % BLOCK == 0
-    _debugfs(image, [f"fallocate {name} 0 {size // BLOCK - 1}", f"set_inode_field {name} size {size}"], write=True)
+    blocks = (size + BLOCK - 1) // BLOCK
+    _debugfs(image, [f"fallocate {name} 0 {blocks - 1}", f"set_inode_field {name} size {size}"], write=True)
     commands = [f"extent_open {name}"]
-    for logical, physical, blocks, _ in _extents(image, name):
-        commands += [f"goto_block {logical}", f"replace_node {logical} {blocks} {physical}"]
+    for logical, physical, count, _ in _extents(image, name):
+        commands += [f"goto_block {logical}", f"replace_node {logical} {count} {physical}"]
     _debugfs(image, [*commands, "extent_close"], write=True)
     extents = _extents(image, name)
-    if not all(initialised for *_, initialised in extents) or sum(blocks for _, _, blocks, _ in extents) * BLOCK != size:
-        raise Failure(f"debugfs has not allocated {name}")
+    if not all(initialised for *_, initialised in extents) or sum(count for _, _, count, _ in extents) != blocks:
+        raise Failure(f"{name} can not be allocated on the card; is there room for it (`df` at Pyrene's prompt)?")
     with open(image, "r+b") as out:
+        for _, physical, count, _ in extents:
+            _clear(out, DATA_FIRST + physical * BLOCK, count * BLOCK)
         for at, piece in _pieces(source):
             while piece:
-                block = at // BLOCK
-                logical, physical, blocks, _ = next(extent for extent in extents if extent[0] <= block < extent[0] + extent[2])
-                part = piece[:(logical + blocks) * BLOCK - at]
+                logical, physical, count, _ = next(extent for extent in extents if extent[0] <= at // BLOCK < extent[0] + extent[2])
+                part = piece[:(logical + count) * BLOCK - at]
                 out.seek(DATA_FIRST + physical * BLOCK + at - logical * BLOCK)
                 out.write(part)
                 at, piece = at + len(part), piece[len(part):]
+
+
+def _clear(out, first, count):
+    """Zeros, where there is anything else: what was freed keeps its content."""
+    end = first + count
+    while first < end:
+        try:
+            first = os.lseek(out.fileno(), first, os.SEEK_DATA)
+        except OSError:
+            return
+        hole = min(os.lseek(out.fileno(), first, os.SEEK_HOLE), end)
+        while first < hole:
+            out.seek(first)
+            first += out.write(bytes(min(MIB, hole - first)))
+        out.flush()
+
+
+def _check(image):
+    part = f"{image}?offset={DATA_FIRST}"
+    path = os.pathsep.join([os.environ.get("PATH", ""), "/usr/sbin", "/sbin"])
+    done = subprocess.run(["e2fsck", "-fn", part], capture_output=True, text=True, check=False, env={**os.environ, "PATH": path})
+    if done.returncode:
+        raise Failure(f"the SD image's ext4 partition is to be repaired first: e2fsck -f '{IMAGE}?offset={DATA_FIRST}'\n{done.stdout[-1000:]}")
+
+
+def put(source, name):
+    """Makes `source` the file `name` of the ext4 partition, in a copy of the image that then takes its place."""
+    with build_lock():
+        check_unused()
+        shutil.rmtree(FOLDER, ignore_errors=True)
+        FOLDER.mkdir()
+        fresh = FOLDER / "sd.new"
+        _step("copying the SD image", "cp", "--sparse=always", "--reflink=auto", IMAGE, fresh)
+        if "Type: directory" in _debugfs(fresh, [f"stat {name}"]):
+            raise Failure(f"/sd{name} is a directory")
+        _check(fresh)
+        for slash in [match.start() for match in re.finditer("/", name)][1:]:
+            # One that is there is not made again: debugfs would lose an inode by that.
+            if not _is_there(fresh, name[:slash]):
+                _debugfs(fresh, [f"mkdir {name[:slash]}"], write=True)
+        if _is_there(fresh, name):
+            _debugfs(fresh, [f"rm {name}"], write=True)
+        _debugfs(fresh, [f"write /dev/null {name}"], write=True)
+        for _ in progress.items(f"copying {source.name} to the SD image", [source.name]):
+            _add_disk(fresh, name, source)
+        _check(fresh)
+        fresh.rename(IMAGE)
+        shutil.rmtree(FOLDER)
 
 
 def _make(fresh, wanted, present):

@@ -83,6 +83,26 @@ class SdCardTest(unittest.TestCase):
         self.assertEqual((self.folder / "read").read_bytes(), (self.folder / "root.img").read_bytes())
         self.assertLess(self.image.stat().st_blocks * 512, DISK_BYTES, "zeros take no room on the host")
 
+    def test_a_file_is_put_there_and_replaced(self):
+        self.ensure()
+        for content in (b"x" * 5_000_000, b"", b"y" * 3000):
+            source = self.folder / "my.img"
+            with open(source, "wb") as file:
+                file.write(content)
+                file.truncate(max(len(content), 6_000_001))   # a hole at its end
+            with contextlib.redirect_stderr(io.StringIO()):
+                sdcard.put(source, "/a/b/my.img")
+            self.assertNotIn("Uninit", self.ext4("dump_extents -l /a/b/my.img"))
+            self.ext4(f"dump /a/b/my.img {self.folder / 'read'}")
+            self.assertEqual((self.folder / "read").read_bytes(), source.read_bytes())
+        with open(self.folder / "large", "wb") as file:
+            file.truncate(1 << 30)
+        before = self.image.stat().st_ino
+        for source, name in ((source, "/a"), (self.folder / "large", "/large")):
+            with contextlib.redirect_stderr(io.StringIO()), self.assertRaises(Failure):
+                sdcard.put(source, name)
+            self.assertEqual(self.image.stat().st_ino, before)
+
     def test_it_is_kept_between_runs(self):
         self.assertEqual(self.ensure(), self.ensure())
 
