@@ -67,8 +67,16 @@ absl::Status Disks::Attach(const init::Offer& offer, std::function<void()> seen)
     nodes.push_back(StoreClient::SetPermissions(node));
   }
   // All at once: the guest looks as soon as there is something.
-  store_.RunNext({}, std::move(nodes), [seen = std::move(seen)](const absl::Status&) { seen(); });
+  disks_.back().seen = std::move(seen);
+  store_.RunNext({}, std::move(nodes),
+                 [this, number = offer.disk.getNumber()](const absl::Status&) { OnSeen(number); });
   return absl::OkStatus();
+}
+
+void Disks::OnSeen(uint32_t number) {
+  Entry* const entry = Find(number);
+  if (entry == nullptr) return;
+  if (const auto seen = std::exchange(entry->seen, nullptr); seen != nullptr) seen();
 }
 
 absl::Status Disks::Detach(uint32_t number, bool force,
@@ -111,6 +119,7 @@ std::vector<xl::XenstoreNode> Disks::Nodes() {
   }
   std::vector<xl::XenstoreNode> nodes;
   for (const Entry& entry : disks_) {
+    OnSeen(entry.vbd->number());
     for (xl::XenstoreNode& node : entry.vbd->Nodes()) nodes.push_back(std::move(node));
   }
   return nodes;

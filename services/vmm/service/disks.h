@@ -37,7 +37,8 @@ class Disks {
   absl::Status Detach(uint32_t number, bool force, std::function<void(const absl::Status&)> done);
 
   bool empty() const { return disks_.empty(); }
-  // For a boot. A disk that is being detached is gone with it.
+  // For a boot, whose nodes take the place of all that was being written: a disk that is being
+  // detached is gone, one that is being attached is there.
   std::vector<xl::XenstoreNode> Nodes();
   void Reset();
   // True: again, after others.
@@ -48,12 +49,14 @@ class Disks {
   struct Entry {
     std::unique_ptr<Vbd> vbd;
     runtime::OwnedHandle memory = {};       // of one that was attached
+    std::function<void()> seen = nullptr;   // its nodes are not there yet
     runtime::EventLoop::TimerId timer = 0;  // while it is being detached
     std::function<void(const absl::Status&)> detached = nullptr;
   };
 
   absl::Status Add(const std::string& name, runtime::Handle memory, runtime::Handle peer,
                    proto::Disk::Reader disk);
+  void OnSeen(uint32_t number);
   void OnTooLate(uint32_t number);
   // Its nodes are gone.
   void OnGone(uint32_t number);
