@@ -66,6 +66,15 @@ class Console:
         self._child.stdin.close()
         self._child.stdout.close()
 
+    def kill(self):
+        """Ends QEMU at once, wherever it is; what it had said by then is read."""
+        self._child.kill()
+        try:
+            while True:
+                self.read(1.0)
+        except Ended:
+            pass
+
     @property
     def status(self):
         return self._child.wait()

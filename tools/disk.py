@@ -67,10 +67,12 @@ FILES_BYTES, FILES_FIRST = 64 << 20, 1 << 20
 LINE = "abcdefghijklmnopqrstuvwxyz0123456789\n"
 
 
+TOOLS_ENVIRONMENT = {"PATH": os.pathsep.join([os.environ.get("PATH", ""), "/usr/sbin", "/sbin"])}   # not in a plain user's
+
+
 def _tool(*words, text=None):
-    path = os.pathsep.join([os.environ.get("PATH", ""), "/usr/sbin", "/sbin"])
     done = subprocess.run([str(word) for word in words], input=text, capture_output=True, text=True, check=False,
-                          env={**os.environ, "PATH": path})
+                          env={**os.environ, **TOOLS_ENVIRONMENT})
     if done.returncode:
         raise Failure(f"{words[0]} failed: {done.stderr.strip()}")
 
@@ -106,3 +108,13 @@ def make_files(path, dirty, guest=None):
         _tool("debugfs", "-w", "-R", "feature needs_recovery", f"{fresh}?offset={first}")
     shutil.rmtree(tree)
     fresh.rename(path)
+
+
+def make_ext4(path, total, tree):
+    """An image that is one ext4 file system with the files of a folder, and whose journal wants to be replayed."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.unlink(missing_ok=True)
+    with open(path, "wb") as image:
+        image.truncate(total)
+    _tool("mke2fs", "-q", "-F", "-t", "ext4", "-b", 4096, "-d", tree, path)
+    _tool("debugfs", "-w", "-R", "feature needs_recovery", path)

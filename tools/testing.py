@@ -11,10 +11,10 @@ import build
 import packages
 from paths import BUILD, LOGS, ROOT
 from progress import Failure, build_lock, last_lines
-from suites import capabilities, cost, fuzz, lint, model, planted, system, unit
+from suites import capabilities, cost, fuzz, lint, model, planted, power_cut, system, unit
 from suites.base import TestFailure
 
-SUITES = (lint, unit, fuzz, planted, model, system, capabilities, cost)   # the quick ones first
+SUITES = (lint, unit, fuzz, planted, model, system, power_cut, capabilities, cost)   # the quick ones first
 SOAK = BUILD / "soak"
 REPORTED_LINES = 40
 

@@ -1,0 +1,150 @@
+# SPDX-License-Identifier: Apache-2.0
+"""system/power_cut@MACHINE: QEMU is killed again and again while a guest writes to its disk; whatever the guest was told to be written is there
+at its next boot.
+
+The disk is kept from boot to boot.  On virt it has a cache: its requests are logged, and the next boot gets what was flushed and a random part of
+the rest (tools/write_log.py), so that a flush that is answered too early shows.  The board's card has none: it is as QEMU leaves it.
+"""
+import argparse
+import hashlib
+import random
+import re
+import shutil
+import time
+
+import batch
+import disk
+import emulator
+import records
+import write_log
+from console import Ended, Refused, TimedOut
+from paths import BUILD, ROOT
+from suites.base import Test, TestFailure, execute
+
+FOLDER = ROOT / "tests/system/power_cut"
+GUESTS = {"virt": "phy", "raspi4b": "card"}            # their cfg in tests/system/guests
+IMAGE_BYTES = 32 << 20
+BOOT_SECONDS, GUEST_SECONDS, SECONDS = 120, 240, 60
+ACKNOWLEDGED = (3, 60)         # records of one boot, at least and about at most
+LATER = 0.3                    # seconds: the kill comes up to this long behind the last of them
+REPORTED_LINES = 40
+INIT_UP = re.compile(r"^INIT-UP", re.MULTILINE)
+SHELL = re.compile(r"^/ # \Z", re.MULTILINE)
+RECOVERED = re.compile(r"EXT4-fs \(xvda\): recovery complete")
+DIGEST = re.compile(r"^([0-9a-f]{32})  -$", re.MULTILINE)
+UNMOUNTED = re.compile(r"^unmounted$", re.MULTILINE)
+ACKED = re.compile(r"^acked (\w) (\d+)\n", re.MULTILINE)
+REFUSED = re.compile(r"(PANIC|Kernel panic|BUG:|Oops|rcu.*stall|soft lockup|WRONG|I/O error|is stopped|EXT4-fs (error|warning)|JBD2.*(error|warn))")
+READ_BACK = "cd /mnt; cat a/file-* a/places a/lines b/file-* b/places b/lines 2>/dev/null | md5sum; cd /; umount /mnt && echo un\"mounted\""
+# The third program keeps the disk busy with writes that nobody flushes.
+WRITE = ("mount -t ext4 /dev/xvda /mnt; for w in 'a {a}' 'b {b}'; do sh /mnt/writer $w & done; "
+         "while :; do dd if=/dev/urandom of=/mnt/busy bs=32k count=8 conv=notrunc oflag=direct 2>/dev/null; done &")
+
+
+class PowerCutTest(Test):
+    needs = ("target",)
+    rounds, soak = 10, 200
+
+    def __init__(self, machine):
+        super().__init__(f"system/power_cut@{machine}", "no loss of power loses what a guest was told to be written, or damages its file system")
+        self.machine, self.guest = machine, GUESTS[machine]
+        folder = BUILD / "tests"
+        self.image, self.before, self.log = (folder / f"power_cut_{machine}.{end}" for end in ("img", "before", "log"))
+        self.files = folder / f"power_cut_{machine}.files"
+
+    def run(self, log, rounds, first, on_round):
+        seed = time.time_ns() % (1 << 32)
+        chance = random.Random(seed)
+        log.write(f"seed {seed}\n")
+        self._make_image()
+        writers = [records.Writer("a"), records.Writer("b")]
+        for turn in range(1, rounds + 2):
+            try:
+                self._boot(log, writers, chance, turn <= rounds)
+            except (records.Wrong, TestFailure) as failure:
+                raise TestFailure(f"behind cut {turn - 1}, seed {seed}: {failure}") from failure
+            if turn <= rounds:
+                on_round(first + turn)
+
+    def _make_image(self):
+        shutil.rmtree(self.files, ignore_errors=True)
+        for name in ("a", "b"):
+            (self.files / name).mkdir(parents=True)
+            (self.files / name / "places").write_bytes(records.FIRST_CONTENT)
+        shutil.copyfile(FOLDER / "writer", self.files / "writer")
+        # With a journal to be replayed, as behind each cut: fs is to leave it to the guest.
+        disk.make_ext4(self.image, IMAGE_BYTES, self.files)
+
+    def _command(self):
+        words = ["--machine", self.machine, "--guest", str(ROOT / f"tests/system/guests/{self.guest}.cfg")]
+        if self.machine == "virt":
+            shutil.copyfile(self.image, self.before)
+            self.log.write_bytes(b"")
+            words += ["--disk", "none", "--", *write_log.options(self.image, self.log), "-device", "virtio-blk-device,drive=disk"]
+        else:
+            words += ["--disk", str(self.image)]
+        parser = argparse.ArgumentParser()
+        emulator.add_options(parser)
+        return emulator.prepare(emulator.parse(parser, words), built=True)
+
+    def _boot(self, log, writers, chance, cut):
+        with emulator.start(self._command(), log) as console:
+            try:
+                console.refuse(REFUSED, 0)
+                self._verify(console, writers, log)
+                if not cut:
+                    return
+                self._write(console, writers, chance)
+            except (Ended, TimedOut, Refused) as error:
+                last = "\n".join("  | " + line for line in console.last_lines(REPORTED_LINES))
+                raise TestFailure(f"{type(error).__name__} {error}; the last output:\n{last}") from error
+        lost = 0
+        if self.machine == "virt":
+            entries = write_log.read(self.log)
+            lost = write_log.cut(self.before, entries, chance)
+            self.before.rename(self.image)
+            log.write(f"{len(entries)} requests, {len(entries) - write_log.flushed(entries)} behind the last flush; ")
+        log.write(f"{lost} writes are lost; acknowledged: {[writer.acknowledged for writer in writers]}\n")
+
+    def _verify(self, console, writers, log):
+        """The guest replays its journal; then all that was acknowledged is there, for it and for the host, and its file system is in order."""
+        console.expect(batch.PROMPT, BOOT_SECONDS)
+        console.type(f"xl create -c {self.guest}.cfg\n")
+        console.expect(INIT_UP, GUEST_SECONDS)
+        console.expect(SHELL, SECONDS)
+        console.type("mkdir /mnt; mount -t ext4 /dev/xvda /mnt\n")
+        console.expect(RECOVERED, SECONDS)
+        console.type(READ_BACK + "\n")
+        digest = console.expect(DIGEST, SECONDS)[1]
+        console.expect(UNMOUNTED, SECONDS)
+        execute(["e2fsck", "-fn", self.image], log, SECONDS, env=disk.TOOLS_ENVIRONMENT)
+        shutil.rmtree(self.files, ignore_errors=True)
+        self.files.mkdir()
+        execute(["debugfs", "-R", f"rdump / {self.files}", self.image], log, SECONDS, env=disk.TOOLS_ENVIRONMENT)
+        found = hashlib.md5()
+        for writer in writers:
+            folder = self.files / writer.name
+            for path in [*sorted(folder.glob("file-*")), folder / "places", folder / "lines"]:
+                found.update(path.read_bytes() if path.exists() else b"")
+            writer.check(self.files)
+        if found.hexdigest() != digest:
+            raise TestFailure("the guest reads something else than the host")
+
+    def _write(self, console, writers, chance):
+        """The guest writes until the power is cut."""
+        console.expect(SHELL, SECONDS)
+        begin = console.mark
+        console.type(WRITE.format(**{writer.name: writer.first for writer in writers}) + "\n")
+        wanted, deadline = chance.randint(*ACKNOWLEDGED), time.monotonic() + GUEST_SECONDS
+        while len(ACKED.findall(console.text, begin)) < wanted:
+            if time.monotonic() > deadline:
+                raise TimedOut()
+            console.read(1.0)
+        console.watch(chance.uniform(0, LATER))
+        console.kill()
+        for name, number in ACKED.findall(console.text, begin):
+            next(writer for writer in writers if writer.name == name).acknowledge(int(number))
+
+
+def discover():
+    return [PowerCutTest(machine) for machine in GUESTS]
