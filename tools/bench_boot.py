@@ -37,16 +37,20 @@ def _create(console):
     console.watch(1)   # the end of the line
 
 
-def measure():
-    """{name: millions of executed instructions}, and under "parts" the same as [EL2 kernel, guest's kernel, user code]."""
+def stamped(what, talk, guests, qemu=()):
+    """Each line on the console of a dialogue: ([EL2 kernel, guest's kernel, user code, all], its text), instructions executed when it began."""
     out = bench_plugin.FOLDER / "stamps.txt"
     end = KERNEL_ADDRESS + KERNEL_IMAGE.stat().st_size
     plugin = f"{bench_plugin.compiled('stamps')},kernel={KERNEL_ADDRESS:x}-{end:x},uart={UART:x},out={out}"
-    line = bench_rows.command("virt", guests=[GUEST], qemu=["-plugin", plugin])
-    say("counting a boot and the creation of a guest")
-    bench_rows.dialogue("booting", line, _create)
+    bench_rows.dialogue(what, bench_rows.command("virt", guests=guests, qemu=["-plugin", plugin, *qemu]), talk)
     matches = filter(None, map(STAMP.fullmatch, out.read_text(errors="replace").splitlines()))
-    stamps = [([int(m[i]) for i in (1, 2, 3, 4)], m[5]) for m in matches]
+    return [([int(m[i]) for i in (1, 2, 3, 4)], m[5]) for m in matches]
+
+
+def measure():
+    """{name: millions of executed instructions}, and under "parts" the same as [EL2 kernel, guest's kernel, user code]."""
+    say("counting a boot and the creation of a guest")
+    stamps = stamped("booting", _create, [GUEST])
     at, prompt = _first(stamps, r"pyrene# ")
     at, begin = _first(stamps, r"Parsing config from", at)
     at, created = _first(stamps, r"pyrene# ", at)

@@ -35,7 +35,7 @@ def _operations(results, reference):
         xen = [x for x in (row["xen"], row["xen_same_guest"]) if x is not None]
         rows.append([f"`{row['name']}`: {row['what']}", _figure(row["xen"]), _figure(row["xen_same_guest"]), _figure(value),
                      _figure(row["goal"]), f"{value / min(xen):.2f}" if xen else "-"])
-    for part in ("services", "store"):
+    for part in ("services", "store", "blackouts"):
         for row in reference[part]:
             value = results[part].get(row["name"])
             if value is not None:

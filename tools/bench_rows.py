@@ -45,7 +45,8 @@ def dialogue(what, line, talk):
             raise Failure(f"{what}: {type(error).__name__}; the last output:\n{last}") from error
 
 
-def _rows(what, console):
+def rows(what, console):
+    """{name: value} of what a measuring program prints at its end."""
     end = console.expect(END, ROWS_SECONDS)
     if end[1] != "end":
         raise Failure(f"{what}: {end[0]}")
@@ -60,7 +61,7 @@ def guest(machine):
     def talk(console):
         console.expect(batch.PROMPT, BOOT_SECONDS)
         console.type(f"xl create -c {GUEST.name}\n")
-        return _rows("the measuring guest", console)
+        return rows("the measuring guest", console)
 
     say("measuring a guest's operations")
     return dialogue("the measuring guest", command(machine, guests=[GUEST]), talk)
@@ -78,10 +79,9 @@ def store(machine):
             console.watch(BETWEEN_KILLS)
             console.type("kill xenstore\n")
         console.expect(batch.PROMPT, BOOT_SECONDS)
-        console.type("xenstore-write /local/domain/1/name over\n")
-        console.expect(batch.PROMPT, BOOT_SECONDS)
-        console.type("xl console store\n")
-        return _rows("the guest that asks XenStore", console)
+        # In one line: at its end the guest and its console are gone.
+        console.type("xenstore-write /local/domain/1/name over; xl console store\n")
+        return rows("the guest that asks XenStore", console)
 
     say("measuring XenStore")
     return dialogue("measuring XenStore", command(machine, guests=[STORE]), talk)
@@ -91,4 +91,4 @@ def services(machine):
     """{name: instructions} between services."""
     say("measuring services")
     return dialogue("measuring services", command(machine, bundle_list=SERVICES),
-                    lambda console: _rows("measuring services", console))
+                    lambda console: rows("measuring services", console))

@@ -24,6 +24,8 @@ class Text {
     while (count != 0) Put(digits[--count]);
     return *this;
   }
+  // The byte 0, as an end of a part of it.
+  void End() { Put('\0'); }
   const char* data() const { return text_; }
   uint64_t size() const { return length_; }
 

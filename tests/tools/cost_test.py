@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 import unittest
 
+import bench_blackouts
 import bench_report
 from suites import cost
 
@@ -21,9 +22,9 @@ class WorseTest(unittest.TestCase):
         self.assertEqual(cost.worse({"loop": 2.0}, reference), [])
         self.assertEqual(len(cost.worse({"loop": 2.5}, reference)), 1)
 
-    def test_store_rows_beyond_their_limit_and_missing_ones_are_named(self):
-        rows = {"store": [{"name": "read", "goal": None}, {"name": "blackout", "goal": 100}, {"name": "write", "goal": None}]}
-        wrong = cost.store_wrong({"read": 9.0, "blackout": 101.0}, rows)
+    def test_rows_beyond_their_limit_and_missing_ones_are_named(self):
+        rows = [{"name": "read", "goal": None}, {"name": "blackout", "goal": 100}, {"name": "write", "goal": None}]
+        wrong = cost.beyond({"read": 9.0, "blackout": 101.0}, rows)
         self.assertEqual([sentence.split()[0].rstrip(":") for sentence in wrong], ["blackout", "write"])
 
     def test_missing_and_unknown_rows_are_named(self):
@@ -31,13 +32,22 @@ class WorseTest(unittest.TestCase):
         self.assertEqual([sentence.split()[0].rstrip(":") for sentence in wrong], ["old", "new"])
 
 
+class BlackoutsTest(unittest.TestCase):
+    def test_an_answer_counts_from_the_kill_before_it(self):
+        lines = [(5, "a note on the card"), (10, "begins"), (12, "pyrene# "), (30, "a note on the card"), (40, "begins"), (50, "begins"),
+                 (55, "a note on the card"), (90, "a note on the card")]
+        self.assertEqual(bench_blackouts.answers([([0, 0, 0, at], text) for at, text in lines]), [20, 5])
+
+
 class ReportTest(unittest.TestCase):
-    REFERENCE = {"rows": [row("hypercall", 430, 420.0, 300)], "services": [{"name": "call", "what": "call/reply", "goal": 400}], "store": [],
+    REFERENCE = {"rows": [row("hypercall", 430, 420.0, 300)], "services": [{"name": "call", "what": "call/reply", "goal": 400}],
+                 "store": [], "blackouts": [],
                  "between_cpus": [{"name": "sgi", "what": "SGI", "xen": None}], "latency": [{"name": "idle", "what": "it sleeps", "xen": None}],
                  "boot": {"rows": [{"name": "create", "what": "xl create itself", "xen": 342.5, "goal": 20, "required": 60}]}}
 
     def results(self, **parts):
-        return {"machine": "virt", "rows": {}, "services": {}, "store": {}, "between_cpus": {}, "latency": {}, "boot": {}, "sizes": {}, **parts}
+        return {"machine": "virt", "rows": {}, "services": {}, "store": {}, "blackouts": {}, "between_cpus": {}, "latency": {}, "boot": {},
+                "sizes": {}, **parts}
 
     def test_ratio_is_to_the_smaller_figure(self):
         text = bench_report.markdown(self.results(rows={"hypercall": 210.0}), self.REFERENCE)

@@ -3,6 +3,7 @@
 the same on every run, so a slow machine changes nothing."""
 import json
 
+import bench_blackouts
 import bench_rows
 import bench_trace
 from paths import ROOT
@@ -32,11 +33,11 @@ def worse(measured, reference):
     return result + [f"{name}: no figure of Xen's to compare with" for name in measured if name not in known]
 
 
-def store_wrong(found, reference):
-    """What is wrong with the rows of XenStore: a goal is a limit there."""
+def beyond(found, rows):
+    """What is wrong with the rows of XenStore and of blackouts: a goal is a limit there."""
     result = [f"{row['name']}: {found[row['name']]:.0f} instructions, at most {row['goal']} are allowed"
-              for row in reference["store"] if row["name"] in found and row["goal"] is not None and found[row["name"]] > row["goal"]]
-    return result + [f"{row['name']} was not measured" for row in reference["store"] if row["name"] not in found]
+              for row in rows if row["name"] in found and row["goal"] is not None and found[row["name"]] > row["goal"]]
+    return result + [f"{row['name']} was not measured" for row in rows if row["name"] not in found]
 
 
 class CostTest(Test):
@@ -50,14 +51,15 @@ class CostTest(Test):
         measured = bench_rows.guest("virt")
         services = bench_rows.services("virt")
         store = bench_rows.store("virt")
-        for name, value in {**measured, **services, **store}.items():
+        blackouts = bench_blackouts.measure()
+        for name, value in {**measured, **services, **store, **blackouts}.items():
             log.write(f"{name} {value:.2f}\n")
         # Each row of two CPUs is there, or this fails. They have no limit: Xen's figures do not have them.
         for name, found in {**bench_trace.between_cpus(reference), **bench_trace.latency(reference)}.items():
             log.write(f"{name} {json.dumps(found)}\n")
         wrong = worse(measured, reference)
         wrong += [f"{row['name']} was not measured" for row in reference["services"] if row["name"] not in services]
-        wrong += store_wrong(store, reference)
+        wrong += beyond(store, reference["store"]) + beyond(blackouts, reference["blackouts"])
         if wrong:
             raise TestFailure("\n".join(wrong))
 

@@ -67,4 +67,12 @@ bool StoreRing::Take(Reply& reply) {
   return true;
 }
 
+void StoreRing::Ask(StoreRequest type, uint32_t transaction, const char* payload, uint32_t length,
+                    Reply& reply) {
+  Put(type, transaction, payload, length);
+  Send();
+  while (!Take(reply)) {
+  }
+}
+
 }  // namespace pyrene::guest::bench

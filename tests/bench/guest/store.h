@@ -37,6 +37,9 @@ class StoreRing {
   void Send();
   // Takes the reply if all of it is there.
   bool Take(Reply& reply);
+  // All of it.
+  void Ask(StoreRequest type, uint32_t transaction, const char* payload, uint32_t length,
+           Reply& reply);
 
  private:
   struct Page;

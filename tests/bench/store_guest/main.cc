@@ -7,6 +7,7 @@
 
 #include "tests/bench/guest/console.h"
 #include "tests/bench/guest/events.h"
+#include "tests/bench/guest/longest.h"
 #include "tests/bench/guest/report.h"
 #include "tests/bench/guest/store.h"
 #include "tests/guest/counter.h"
@@ -16,7 +17,6 @@ namespace pyrene::guest::bench {
 namespace {
 
 constexpr uint64_t kRequests = 1000;
-constexpr unsigned kKills = 11;
 
 constexpr char kName[] = "name";
 constexpr char kWritten[] = "data/bench\0text";
@@ -24,10 +24,7 @@ constexpr char kWritten[] = "data/bench\0text";
 uint64_t Ask(StoreRing& ring, StoreRequest type, uint32_t transaction, const char* payload,
              uint32_t length, StoreRing::Reply& reply) {
   const uint64_t begin = Counter();
-  ring.Put(type, transaction, payload, length);
-  ring.Send();
-  while (!ring.Take(reply)) {
-  }
+  ring.Ask(type, transaction, payload, length, reply);
   return Counter() - begin;
 }
 
@@ -61,19 +58,14 @@ void Measure(const char* name, Operation operation) {
 
 // Of all reads those that took longest met the kills. Ends when the name is another one.
 void MeasureBlackouts(StoreRing& ring) {
-  uint64_t longest[kKills] = {};  // ascending
+  Longest longest;
   StoreRing::Reply reply;
   Ask(ring, StoreRequest::kRead, 0, kName, sizeof(kName), reply);
   const char name = reply.payload[0];
-  while (reply.payload[0] == name) {
-    const uint64_t ticks = Ask(ring, StoreRequest::kRead, 0, kName, sizeof(kName), reply);
-    if (ticks <= longest[0]) continue;
-    unsigned at = 0;
-    for (; at + 1 < kKills && longest[at + 1] < ticks; ++at) longest[at] = longest[at + 1];
-    longest[at] = ticks;
-  }
-  Report("blackout_xenstore_median", longest[kKills / 2], 1);
-  Report("blackout_xenstore_worst", longest[kKills - 1], 1);
+  while (reply.payload[0] == name)
+    longest.Add(Ask(ring, StoreRequest::kRead, 0, kName, sizeof(kName), reply));
+  Report("blackout_xenstore_median", longest.median(), 1);
+  Report("blackout_xenstore_worst", longest.worst(), 1);
 }
 
 }  // namespace
