@@ -126,6 +126,11 @@ def _make_boot(image):
         _step(f"copying {name} to the SD image", "mcopy", "-i", drive, "-o", path, f"::{name}")
 
 
+def _make_ext4(image, tree):
+    _step("making the SD image's ext4 partition", "mke2fs", "-q", "-F", "-t", "ext4", "-b", 4096, "-L", EXT4_LABEL, "-d", tree, "-E",
+          f"offset={DATA_FIRST},root_owner=0:0,lazy_itable_init=1,lazy_journal_init=1", image, f"{(BYTES - DATA_FIRST) // 1024}k")
+
+
 def _make_data(image):
     tree = FOLDER / "tree"
     for name, path in DATA.items():
@@ -133,8 +138,7 @@ def _make_data(image):
         shutil.copyfile(path, tree / name)
     for name in DISKS:
         (tree / name).touch()
-    _step("making the SD image's ext4 partition", "mke2fs", "-q", "-F", "-t", "ext4", "-b", 4096, "-L", EXT4_LABEL, "-d", tree, "-E",
-          f"offset={DATA_FIRST},root_owner=0:0,lazy_itable_init=1,lazy_journal_init=1", image, f"{(BYTES - DATA_FIRST) // 1024}k")
+    _make_ext4(image, tree)
     for name in progress.items("copying guests' disks to the SD image", DISKS):
         _add_disk(image, f"/{name}", DISKS[name])
 
@@ -184,6 +188,22 @@ def _add_disk(image, name, source):
                 out.seek(DATA_FIRST + physical * BLOCK + at - logical * BLOCK)
                 out.write(part)
                 at, piece = at + len(part), piece[len(part):]
+
+
+def make_card(image, name, source):
+    """A card without a boot partition's content, whose ext4 partition has `source` as its one file."""
+    with build_lock():
+        shutil.rmtree(FOLDER, ignore_errors=True)
+        FOLDER.mkdir()
+        (tree := FOLDER / "tree").mkdir()
+        image.unlink(missing_ok=True)
+        with open(image, "wb") as out:
+            out.truncate(BYTES)
+        _make_table(image)
+        _make_ext4(image, tree)
+        _debugfs(image, [f"write /dev/null {name}"], write=True)
+        _add_disk(image, name, source)
+        shutil.rmtree(FOLDER)
 
 
 def _clear(out, first, count):

@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
-"""system/power_cut@MACHINE: QEMU is killed again and again while a guest writes to its disk; whatever the guest was told to be written is there
-at its next boot.
+"""system/power_cut*: QEMU is killed again and again while a guest writes to its disk; whatever the guest was told to be written is there
+at its next boot.  Its disk is the machine's, or a file of the card's ext4 partition, which stays as it is.
 
 The disk is kept from boot to boot.  On virt it has a cache: its requests are logged, and the next boot gets what was flushed and a random part of
 the rest (tools/write_log.py), so that a flush that is answered too early shows.  The board's card has none: it is as QEMU leaves it.
@@ -10,19 +10,24 @@ import hashlib
 import random
 import re
 import shutil
+import subprocess
 import time
 
 import batch
 import disk
 import emulator
 import records
+import sdcard
 import write_log
 from console import Ended, Refused, TimedOut
 from paths import BUILD, ROOT
 from suites.base import Test, TestFailure, execute
 
 FOLDER = ROOT / "tests/system/power_cut"
-GUESTS = {"virt": "phy", "raspi4b": "card"}            # their cfg in tests/system/guests
+# (test, machine): its guest's cfg in tests/system/guests
+GUESTS = {("power_cut", "virt"): "phy", ("power_cut", "raspi4b"): "card", ("power_cut_file", "virt"): "card_file",
+          ("power_cut_file", "raspi4b"): "card_file"}
+FILE = "/disk.img"             # of the card's
 IMAGE_BYTES = 32 << 20
 BOOT_SECONDS, GUEST_SECONDS, SECONDS = 120, 240, 60
 ACKNOWLEDGED = (3, 60)         # records of one boot, at least and about at most
@@ -45,12 +50,13 @@ class PowerCutTest(Test):
     needs = ("target",)
     rounds, soak = 10, 200
 
-    def __init__(self, machine):
-        super().__init__(f"system/power_cut@{machine}", "no loss of power loses what a guest was told to be written, or damages its file system")
-        self.machine, self.guest = machine, GUESTS[machine]
-        folder = BUILD / "tests"
-        self.image, self.before, self.log = (folder / f"power_cut_{machine}.{end}" for end in ("img", "before", "log"))
-        self.files = folder / f"power_cut_{machine}.files"
+    def __init__(self, test, machine):
+        super().__init__(f"system/{test}@{machine}", "no loss of power loses what a guest was told to be written, or damages a file system")
+        self.machine, self.guest, self.is_file = machine, GUESTS[test, machine], test == "power_cut_file"
+        folder = BUILD / f"tests/{test}_{machine}"
+        self.image, self.before, self.log, self.files = (folder / name for name in ("image", "before", "log", "files"))
+        # What the guest sees: the same, or what is taken out of it.
+        self.disk = folder / "disk" if self.is_file else self.image
 
     def run(self, log, rounds, first, on_round):
         seed = time.time_ns() % (1 << 32)
@@ -72,13 +78,22 @@ class PowerCutTest(Test):
             (self.files / name).mkdir(parents=True)
             (self.files / name / "places").write_bytes(records.FIRST_CONTENT)
         shutil.copyfile(FOLDER / "writer", self.files / "writer")
-        # With a journal to be replayed, as behind each cut: fs is to leave it to the guest.
-        disk.make_ext4(self.image, IMAGE_BYTES, self.files)
+        # With a journal to be replayed, as behind each cut: fs leaves it to the guest.
+        disk.make_ext4(self.disk, IMAGE_BYTES, self.files)
+        if self.is_file:
+            sdcard.make_card(self.image, FILE, self.disk)
+
+    def _take_disk(self, log):
+        """Brings self.disk up to date.  The card's file system is in order whatever a guest does to its file."""
+        if self.is_file:
+            part = f"{self.image}?offset={sdcard.DATA_FIRST}"
+            execute(["e2fsck", "-fn", part], log, SECONDS, env=disk.TOOLS_ENVIRONMENT)
+            execute(["debugfs", "-R", f"dump {FILE} {self.disk}", part], log, SECONDS, env=disk.TOOLS_ENVIRONMENT)
 
     def _command(self):
         words = ["--machine", self.machine, "--guest", str(ROOT / f"tests/system/guests/{self.guest}.cfg")]
         if self.machine == "virt":
-            shutil.copyfile(self.image, self.before)
+            subprocess.run(["cp", "--sparse=always", "--reflink=auto", self.image, self.before], check=True)
             self.log.write_bytes(b"")
             words += ["--disk", "none", "--", *write_log.options(self.image, self.log), "-device", "virtio-blk-device,drive=disk"]
         else:
@@ -104,6 +119,7 @@ class PowerCutTest(Test):
             lost = write_log.cut(self.before, entries, chance)
             self.before.rename(self.image)
             log.write(f"{len(entries)} requests, {len(entries) - write_log.flushed(entries)} behind the last flush; ")
+        self._take_disk(log)   # the card is in order before anybody repairs anything
         log.write(f"{lost} writes are lost; acknowledged: {[writer.acknowledged for writer in writers]}\n")
 
     def _verify(self, console, writers, log):
@@ -117,10 +133,11 @@ class PowerCutTest(Test):
         console.type(READ_BACK + "\n")
         digest = console.expect(DIGEST, SECONDS)[1]
         console.expect(UNMOUNTED, SECONDS)
-        execute(["e2fsck", "-fn", self.image], log, SECONDS, env=disk.TOOLS_ENVIRONMENT)
+        self._take_disk(log)
+        execute(["e2fsck", "-fn", self.disk], log, SECONDS, env=disk.TOOLS_ENVIRONMENT)
         shutil.rmtree(self.files, ignore_errors=True)
         self.files.mkdir()
-        execute(["debugfs", "-R", f"rdump / {self.files}", self.image], log, SECONDS, env=disk.TOOLS_ENVIRONMENT)
+        execute(["debugfs", "-R", f"rdump / {self.files}", self.disk], log, SECONDS, env=disk.TOOLS_ENVIRONMENT)
         found = hashlib.md5()
         for writer in writers:
             folder = self.files / writer.name
@@ -147,4 +164,4 @@ class PowerCutTest(Test):
 
 
 def discover():
-    return [PowerCutTest(machine) for machine in GUESTS]
+    return [PowerCutTest(test, machine) for test, machine in GUESTS]
