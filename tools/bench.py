@@ -23,7 +23,8 @@ def _selected(name, only):
 
 def _measure(machine, reference, only):
     """The results as they are written to results.json."""
-    results = {"machine": machine, "rows": {}, "services": {}, "store": {}, "blackouts": {}, "between_cpus": {}, "latency": {}, "boot": {}, "sizes": {}}
+    results = {"machine": machine, "rows": {}, "services": {}, "store": {}, "blackouts": {}, "between_cpus": {}, "latency": {}, "boot": {},
+               "sizes": {}}
     wanted = {part: any(_selected(row["name"], only) for row in reference[part])
               for part in ("rows", "services", "store", "blackouts", "between_cpus", "latency")}
     if wanted["rows"]:

@@ -1,9 +1,9 @@
 # SPDX-License-Identifier: Apache-2.0
 """Disk images as a loss of power leaves them, from the log of QEMU's block filter blklogwrites.
 
-The log (the format of Linux's dm-log-writes): sectors of 512 bytes; the first is a superblock, which is written too seldom to be of use; then for each
-request that the disk has carried out, and before it is answered, a sector with {sector, sectors, flags, unused}, 64 bits each, little-endian, and a
-write's data.
+The log (the format of Linux's dm-log-writes): sectors of 512 bytes; the first is a superblock, which is written too seldom to be of use; then
+for each request that the disk has carried out, and before it is answered, a sector with {sector, sectors, flags, unused}, 64 bits each,
+little-endian, and a write's data.
 """
 import struct
 from collections import namedtuple
@@ -13,7 +13,7 @@ FLUSH, FUA, DISCARD = 1, 2, 4
 TORN = 0.2                          # of the writes that survive unflushed: only a first part does
 SURVIVING = (0, 0.3, 0.7, 1)        # share of them, one of these
 
-Entry = namedtuple("Entry", "sector data flags")
+Entry = namedtuple("Entry", "sector data flags end")   # end: how long the log is with it
 
 
 def options(image, log):
@@ -35,7 +35,7 @@ def read(path):
             data = b"" if flags & DISCARD else log.read(count * SECTOR)
             if not flags & DISCARD and len(data) != count * SECTOR:
                 break
-            entries.append(Entry(sector, data, flags))
+            entries.append(Entry(sector, data, flags, log.tell()))
     return entries
 
 

@@ -3,10 +3,13 @@
 at its next boot.  Its disk is the machine's, or a file of the card's ext4 partition, which stays as it is.
 
 The disk is kept from boot to boot.  On virt it has a cache: its requests are logged, and the next boot gets what was flushed and a random part of
-the rest (tools/write_log.py), so that a flush that is answered too early shows.  The board's card has none: it is as QEMU leaves it.
+the rest (tools/write_log.py), so that a flush that is answered too early shows; and where the disk is not a file of the card's, the host looks at
+what would be there had the power been cut at earlier moments.  The board's card has no cache: it is as QEMU leaves it.
 """
 import argparse
+import copy
 import hashlib
+import os
 import random
 import re
 import shutil
@@ -32,6 +35,8 @@ IMAGE_BYTES = 32 << 20
 BOOT_SECONDS, GUEST_SECONDS, SECONDS = 120, 240, 60
 ACKNOWLEDGED = (3, 60)         # records of one boot, at least and about at most
 LATER = 0.3                    # seconds: half of the kills come with the last of them, the others up to this long behind it
+MOMENTS = 8                    # of each boot, at which the host does the same
+REPLAYED = (0, 1)              # exit statuses of e2fsck: nothing to be done, done
 REPORTED_LINES = 40
 INIT_UP = re.compile(r"^INIT-UP", re.MULTILINE)
 SHELL = re.compile(r"^/ # \Z", re.MULTILINE)
@@ -57,13 +62,15 @@ class PowerCutTest(Test):
         self.image, self.before, self.log, self.files = (folder / name for name in ("image", "before", "log", "files"))
         # What the guest sees: the same, or what is taken out of it.
         self.disk = folder / "disk" if self.is_file else self.image
+        self.moment = folder / "moment"
+        self.seen = []   # since when the guest writes: [(acknowledgements, bytes of the log behind them)]
 
     def run(self, log, rounds, first, on_round):
         seed = time.time_ns() % (1 << 32)
         chance = random.Random(seed)
         log.write(f"seed {seed}\n")
         self._make_image()
-        writers = [records.Writer("a"), records.Writer("b")]
+        writers = {name: records.Writer(name) for name in ("a", "b")}
         for turn in range(1, rounds + 2):
             try:
                 self._boot(log, writers, chance, turn <= rounds)
@@ -93,7 +100,7 @@ class PowerCutTest(Test):
     def _command(self):
         words = ["--machine", self.machine, "--guest", str(ROOT / f"tests/system/guests/{self.guest}.cfg")]
         if self.machine == "virt":
-            subprocess.run(["cp", "--sparse=always", "--reflink=auto", self.image, self.before], check=True)
+            _copy(self.image, self.before)
             self.log.write_bytes(b"")
             words += ["--disk", "none", "--", *write_log.options(self.image, self.log), "-device", "virtio-blk-device,drive=disk"]
         else:
@@ -116,11 +123,15 @@ class PowerCutTest(Test):
         lost = 0
         if self.machine == "virt":
             entries = write_log.read(self.log)
+            if not self.is_file:
+                self._check_moments(log, writers, entries, chance)
             lost = write_log.cut(self.before, entries, chance)
             self.before.rename(self.image)
             log.write(f"{len(entries)} requests, {len(entries) - write_log.flushed(entries)} behind the last flush; ")
+        for name, number in self.seen[-1][0]:
+            writers[name].acknowledge(int(number))
         self._take_disk(log)   # the card is in order before anybody repairs anything
-        log.write(f"{lost} writes are lost; acknowledged: {[writer.acknowledged for writer in writers]}\n")
+        log.write(f"{lost} writes are lost; acknowledged: {[writer.acknowledged for writer in writers.values()]}\n")
 
     def _verify(self, console, writers, log):
         """The guest replays its journal; then all that was acknowledged is there, for it and for the host, and its file system is in order."""
@@ -135,11 +146,9 @@ class PowerCutTest(Test):
         console.expect(UNMOUNTED, SECONDS)
         self._take_disk(log)
         execute(["e2fsck", "-fn", self.disk], log, SECONDS, env=disk.TOOLS_ENVIRONMENT)
-        shutil.rmtree(self.files, ignore_errors=True)
-        self.files.mkdir()
-        execute(["debugfs", "-R", f"rdump / {self.files}", self.disk], log, SECONDS, env=disk.TOOLS_ENVIRONMENT)
+        self._take_files(self.disk, log)
         found = hashlib.md5()
-        for writer in writers:
+        for writer in writers.values():
             folder = self.files / writer.name
             for path in [*sorted(folder.glob("file-*")), folder / "places", folder / "lines"]:
                 found.update(path.read_bytes() if path.exists() else b"")
@@ -147,20 +156,47 @@ class PowerCutTest(Test):
         if found.hexdigest() != digest:
             raise TestFailure("the guest reads something else than the host")
 
+    def _take_files(self, image, log):
+        shutil.rmtree(self.files, ignore_errors=True)
+        self.files.mkdir()
+        execute(["debugfs", "-R", f"rdump / {self.files}", image], log, SECONDS, env=disk.TOOLS_ENVIRONMENT)
+
+    def _check_moments(self, log, writers, entries, chance):
+        """What was acknowledged at some earlier moments was there by then, whatever had become of what was not flushed."""
+        for acknowledged, size in chance.sample(self.seen, min(MOMENTS, len(self.seen))):
+            _copy(self.before, self.moment)
+            write_log.cut(self.moment, [entry for entry in entries if entry.end <= size], chance)
+            replay = ["e2fsck", "-y", "-E", "journal_only", self.moment]
+            done = subprocess.run(replay, env={**os.environ, **disk.TOOLS_ENVIRONMENT}, stdout=log, stderr=log, check=False)
+            if done.returncode not in REPLAYED:
+                raise TestFailure(f"e2fsck replays no journal: status {done.returncode}")
+            self._take_files(self.moment, log)
+            there = copy.deepcopy(writers)
+            for name, number in acknowledged:
+                there[name].acknowledge(int(number))
+            for writer in there.values():
+                writer.check(self.files)
+
     def _write(self, console, writers, chance):
         """The guest writes until the power is cut."""
         console.expect(SHELL, SECONDS)
         begin = console.mark
-        console.type(WRITE.format(**{writer.name: writer.first for writer in writers}) + "\n")
+        console.type(WRITE.format(**{name: writer.first for name, writer in writers.items()}) + "\n")
         wanted, deadline = chance.randint(*ACKNOWLEDGED), time.monotonic() + GUEST_SECONDS
-        while len(ACKED.findall(console.text, begin)) < wanted:
+        self.seen = []
+        while len(acknowledged := ACKED.findall(console.text, begin)) < wanted:
+            if acknowledged:
+                self.seen.append((acknowledged, self.log.stat().st_size if self.machine == "virt" else 0))
             if time.monotonic() > deadline:
                 raise TimedOut()
             console.read(1.0)
         console.watch(chance.choice((0, chance.uniform(0, LATER))))
         console.kill()
-        for name, number in ACKED.findall(console.text, begin):
-            next(writer for writer in writers if writer.name == name).acknowledge(int(number))
+        self.seen.append((ACKED.findall(console.text, begin), self.log.stat().st_size if self.machine == "virt" else 0))
+
+
+def _copy(image, to):
+    subprocess.run(["cp", "--sparse=always", "--reflink=auto", image, to], check=True)
 
 
 def discover():
