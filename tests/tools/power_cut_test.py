@@ -94,6 +94,12 @@ class WriterTest(unittest.TestCase):
         self.put("lines", b"")
         self.wrong()
 
+    def test_zeros_are_in_the_place_of_a_line_on_its_way_but_of_no_other(self):
+        self.put("lines", b"2\n\0\0" + b"8\n")
+        self.writer.check(self.path)
+        self.put("lines", b"2\n\0\0\0\0")
+        self.wrong()
+
     def test_a_file_that_was_acknowledged_is_missing_short_or_another(self):
         for data in (None, b"", self.writer.record(3, 100), self.writer.record(6, self.writer.size(6))):
             (self.path / "a/file-1").unlink(missing_ok=True)
