@@ -29,6 +29,9 @@ elseif(PYRENE_COVERAGE)
   target_compile_options(pyrene_flags INTERFACE -fprofile-instr-generate -fcoverage-mapping)
   target_link_options(pyrene_flags INTERFACE -fprofile-instr-generate)
 endif()
+if(NOT CMAKE_CROSSCOMPILING AND (PYRENE_SANITIZE OR PYRENE_COVERAGE))
+  target_compile_definitions(pyrene_flags INTERFACE PYRENE_LOAD_HOOKS)   # runtime/load_hook.h
+endif()
 
 function(pyrene_library name)
   cmake_parse_arguments(PARSE_ARGV 1 arg "" "" "SRCS;LIBS")

@@ -10,6 +10,8 @@
 #include <cstring>
 #include <mutex>
 
+#include "runtime/load_hook.h"
+
 namespace pyrene::runtime {
 namespace {
 
@@ -50,6 +52,7 @@ bool Guard(Access access) {
 template <typename T>
 bool Load(const T* from, T& value) {
   if (reinterpret_cast<uintptr_t>(from) % sizeof(T) != 0) return false;
+  BeforeLoad(from, sizeof(T));
   return Guard([&] { value = __atomic_load_n(from, __ATOMIC_ACQUIRE); });
 }
 
@@ -62,6 +65,7 @@ bool Store(T* to, T value) {
 }  // namespace
 
 bool GuardedCopy(void* to, const void* from, size_t n) {
+  BeforeLoad(from, n);
   return Guard([&] { std::memcpy(to, from, n); });
 }
 
@@ -77,6 +81,7 @@ bool GuardedStore(uint64_t* to, uint64_t value) { return Store(to, value); }
 
 bool GuardedCompareExchange(uint32_t* to, uint32_t& expected, uint32_t desired) {
   if (reinterpret_cast<uintptr_t>(to) % sizeof(uint32_t) != 0) return false;
+  BeforeLoad(to, sizeof(uint32_t));
   return Guard([&] {
     __atomic_compare_exchange_n(to, &expected, desired, false, __ATOMIC_SEQ_CST, __ATOMIC_SEQ_CST);
   });

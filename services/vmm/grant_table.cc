@@ -69,7 +69,7 @@ xen::GrantStatus GrantTable::PinLocked(uint16_t domid, uint32_t ref, bool write,
   // Flags and domid are one aligned word of the table.
   auto* word = reinterpret_cast<uint32_t*>(TableEntry(ref));
   const uint32_t add = xen::kGrantReading | (write ? uint32_t{xen::kGrantWriting} : 0);
-  uint32_t seen = __atomic_load_n(word, __ATOMIC_ACQUIRE);
+  uint32_t seen = GuestAcquire(word);
   for (int tries = 0;; ++tries) {
     if (tries == kPinTries) return xen::kGrantGeneralError;
     if ((seen & xen::kGrantTypeMask) != xen::kGrantPermitAccess || seen >> 16 != domid ||
@@ -83,7 +83,7 @@ xen::GrantStatus GrantTable::PinLocked(uint16_t domid, uint32_t ref, bool write,
   }
 
   if (entry->readers == 0) {
-    entry->gfn = __atomic_load_n(&TableEntry(ref)->frame, __ATOMIC_ACQUIRE);
+    entry->gfn = GuestAcquire(&TableEntry(ref)->frame);
     entry->domid = domid;
   }
   ++entry->readers;

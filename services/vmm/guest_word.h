@@ -8,9 +8,20 @@
 #include <cstddef>
 #include <cstdint>
 
+#include "runtime/load_hook.h"
+
 namespace pyrene::vmm {
 
-inline uint64_t GuestLoad(const uint64_t* word) { return __atomic_load_n(word, __ATOMIC_SEQ_CST); }
+inline uint64_t GuestLoad(const uint64_t* word) {
+  runtime::BeforeLoad(word, sizeof(*word));
+  return __atomic_load_n(word, __ATOMIC_SEQ_CST);
+}
+// What the other side has written before it is seen behind this.
+template <typename T>
+inline T GuestAcquire(const T* word) {
+  runtime::BeforeLoad(word, sizeof(T));
+  return __atomic_load_n(word, __ATOMIC_ACQUIRE);
+}
 inline uint64_t GuestFetchOr(uint64_t* word, uint64_t bits) {
   return __atomic_fetch_or(word, bits, __ATOMIC_SEQ_CST);
 }
@@ -43,15 +54,18 @@ inline void GuestCopy(void* to, const void* from, size_t length) {
   auto* out = static_cast<unsigned char*>(to);
   auto* in = static_cast<const unsigned char*>(from);
   for (; length >= 8; length -= 8, in += 8, out += 8) {
+    runtime::BeforeLoad(in, 8);
     reinterpret_cast<volatile internal::Word64*>(out)->value =
         reinterpret_cast<const volatile internal::Word64*>(in)->value;
   }
   if (length >= 4) {
+    runtime::BeforeLoad(in, 4);
     reinterpret_cast<volatile internal::Word32*>(out)->value =
         reinterpret_cast<const volatile internal::Word32*>(in)->value;
     length -= 4, in += 4, out += 4;
   }
   for (; length != 0; --length) {
+    runtime::BeforeLoad(in, 1);
     *static_cast<volatile unsigned char*>(out++) =
         *static_cast<const volatile unsigned char*>(in++);
   }

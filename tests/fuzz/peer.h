@@ -20,7 +20,8 @@ namespace pyrene::fuzz {
 
 class Peer {
  public:
-  Peer(uint64_t schema, proto::Side side) : memory_(schema), side_(side) {}
+  Peer(uint64_t schema, proto::Side side, uint32_t pool_bytes = 0)
+      : memory_(schema, proto::ChannelMemory::kRingBytes, pool_bytes), side_(side) {}
 
   // The service's end.
   std::unique_ptr<proto::Channel> Open() { return memory_.Open(proto::Other(side_), bell_); }
@@ -49,12 +50,22 @@ class Peer {
     return !message.empty() &&
            out_.Send(message.data(), message.size() * sizeof(uint64_t)) == proto::RingResult::kOk;
   }
-  // Throws away what the service has answered.
-  void Drain() {
+  // Throws away what the service has answered; how many there were.
+  size_t Drain() {
+    return Drain([](uint8_t*, size_t) {});
+  }
+  // Gives each, aligned, to `take`.
+  template <typename Take>
+  size_t Drain(Take take) {
     alignas(8) static uint8_t answer[proto::kMaxMessageBytes];
-    size_t bytes = 0;
-    while (in_.Receive(answer, bytes) == proto::RingResult::kOk) {
-    }
+    size_t count = 0;
+    for (size_t bytes = 0; in_.Receive(answer, bytes) == proto::RingResult::kOk; ++count)
+      take(answer, bytes);
+    return count;
+  }
+  // The channel's data pool.
+  uint8_t* pool() const {
+    return view_.data() + proto::ChannelPage::kBytes + 2 * size_t{proto::ChannelMemory::kRingBytes};
   }
 
  private:

@@ -13,6 +13,13 @@ pyrene_planted_bug(console_journal services/console/log_store.cc "at = state_.wr
 pyrene_planted_bug(console_vmm services/console/guest_console.cc "output_.used() + kMaxTextBytes <=" "output_.used() <=")
 # The line for a guest that is not there.
 pyrene_planted_bug(console_xl services/console/multiplexer.cc "domid == 0 || FindGuest(domid) == nullptr" "domid == 0")
+# A read that goes beyond its place in the pool, into what is another's.
+pyrene_planted_bug(fs_client services/fs/fs_server.cc "{request.getPlace() + done, bytes}" "{done, bytes}")
+# A file whose blocks lie behind the file system's end.
+pyrene_planted_bug(fs_volume services/fs/volume.cc "run.physical >= end || run.blocks > end - run.physical" "false")
+# A partition that is longer than its disk.
+pyrene_planted_bug(init_file_loader services/init/file_loader.cc
+  "        next.sectors > map.device_sectors - next.sector ||\n" "")
 # A guest without a CPU.
 pyrene_planted_bug(init_guest services/init/guest_check.cc "config.getVcpus() == 0 || " "")
 # A channel's bit that is init's.
@@ -21,10 +28,17 @@ pyrene_planted_bug(init_manifest services/init/manifest_check.cc "Number(\"bit\"
 pyrene_planted_bug(journal_log services/journal/log.cc "words == 0 || words > (valid_ - offset) / kWord - 1" "words == 0")
 # A segment that has more in the file than in memory.
 pyrene_planted_bug(kernel_boot kernel/boot/elf.cc "program.memory_bytes < program.file_bytes" "false")
+# XSA-155: the number of segments is taken from the ring again when it was checked.
+pyrene_planted_bug(vmm_blkif services/vmm/blkif/disk.cc "  Taken taken = status == kOk ? Prepare"
+  "  Request again;\n  ring.Peek(&again);\n  if (request.direct.operation == kWrite) record.segments = again.direct.segments;\n  Taken taken = status == kOk ? Prepare")
+# Console has taken what it was not sent.
+pyrene_planted_bug(vmm_console services/vmm/service/console_client.cc "while (sent_ > 0 && " "while (!messages_.empty() && ")
 # The handle of a map that no table has.
 pyrene_planted_bug(vmm_exit services/vmm/grant_map.cc "op->handle >= max_maps_ || " "")
 # A RAM disk larger than what the kernel left.
 pyrene_planted_bug(vmm_image services/vmm/image.cc "modules > ram_end - kernel_end" "false")
+# The event of a watch that is not there.
+pyrene_planted_bug(vmm_xenstore services/vmm/service/store_client.cc " && index < watches_.size()" "")
 # The ring of a connection that is not there.
 pyrene_planted_bug(xenstore_journal services/xenstore/journal/restore.cc
   "!server_->connections().contains(id) || " "")
@@ -37,9 +51,17 @@ pyrene_planted_bug(xenstore_vmm services/xenstore/service/vmm_authority.cc
 # XSA-330: memory of transactions lost at a reset.
 pyrene_planted_bug(xenstore_wire services/xenstore/requests_transaction.cc
   "    account.memory -= transaction.charged;\n    --account.transactions;" "    --account.transactions;")
+# Text that was not sent yet is taken for shown.
+pyrene_planted_bug(xl_console services/xl/shell/terminal.cc "queue_.front().id != 0 && " "")
 # A disk that ends within a sector.
 pyrene_planted_bug(xl_disk_spec services/xl/disk_spec.cc "(size << shift) % 512 != 0" "false")
+# A part of a file that is longer than what was asked for.
+pyrene_planted_bug(xl_fs services/xl/shell/fs_client.cc " || reply.getData().getBytes() > kPartBytes" "")
 # More CPUs than the guest may have.
 pyrene_planted_bug(xl_guest_config services/xl/guest_config.cc "if (max_vcpus < vcpus)" "if (false)")
+# A creation that was given up is undone as often as init says that it was done.
+pyrene_planted_bug(xl_init services/xl/shell/toolstack.cc "    given_up_.erase(given_up);\n" "")
 # A network interface with a group's address.
 pyrene_planted_bug(xl_vif_spec services/xl/vif_spec.cc "(mac[0] & 1) != 0" "false")
+# An event when nothing is watched.
+pyrene_planted_bug(xl_xenstore services/xl/shell/xenstore_client.cc "!watches_.empty() && " "")

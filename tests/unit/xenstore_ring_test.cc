@@ -396,6 +396,44 @@ TEST_F(RingTest, Xsa155_BytesAreFetchedOnce) {
   EXPECT_EQ(page_.Get(kErrorField), 0u);
 }
 
+TEST_F(RingTest, Xsa326_414To421_UnreadRepliesAreBounded) {
+  ASSERT_EQ(ring_.Attach(kServerFeatures), Health::kOk);
+  tool_.Write("/local/domain/5/name", std::string(2000, 'n'));
+  const Account before = AccountOf(5);
+  std::string bytes;
+  for (uint32_t i = 0; i < 1000; ++i) bytes += Message(MessageType::kRead, Payload({"name"}), i);
+  for (int i = 0; i < 1000; ++i) {
+    page_.Send(&bytes);
+    ASSERT_EQ(ring_.Process(8).health, Health::kOk);
+    ASSERT_LE(server_.Output(guest_.connection())->replies(), 20u);
+    ASSERT_LE(AccountOf(5).memory, before.memory + 20 * (2000 + 1000));
+  }
+  EXPECT_FALSE(bytes.empty());
+}
+
+TEST_F(RingTest, Xsa326_414To421_OnlyTheReplyIsKeptUntilItIsRead) {
+  ASSERT_EQ(ring_.Attach(kServerFeatures), Health::kOk);
+  // Each needs far more to be carried out than its reply has bytes.
+  for (int i = 0; i < 200; ++i) {
+    ASSERT_EQ(guest_.Write("data/many/n" + std::to_string(i), std::string(1000, 'v')), "OK");
+  }
+  const Account before = AccountOf(5);
+  std::string bytes;
+  for (uint32_t i = 0; i < 8; ++i) {
+    bytes += Message(MessageType::kRead, Payload({"data/many/n0"}), 2 * i);
+    bytes += Message(MessageType::kDirectory, Payload({"data/many"}), 2 * i + 1);
+  }
+  for (int i = 0; i < 20; ++i) {
+    page_.Send(&bytes);
+    ASSERT_EQ(ring_.Process(8).health, Health::kOk);
+  }
+  const uint64_t waiting = server_.Output(guest_.connection())->bytes();
+  EXPECT_GT(waiting, 0u);
+  EXPECT_EQ(AccountOf(5).memory, before.memory + waiting);
+  EXPECT_EQ(Converse(bytes, 16).size(), 16u);
+  EXPECT_EQ(AccountOf(5), before);
+}
+
 TEST_F(RingTest, RandomBytesHurtNobodyElse) {
   std::mt19937 random(7);
   Client other = AddGuest(6);

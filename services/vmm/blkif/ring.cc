@@ -12,13 +12,13 @@ namespace pyrene::vmm::blkif {
 Ring::Ring(std::vector<uint8_t*> pages)
     : pages_(std::move(pages)),
       mask_(EntriesOf(static_cast<uint32_t>(pages_.size())) - 1),
-      seen_(__atomic_load_n(&header()->rsp_prod, __ATOMIC_ACQUIRE)),
+      seen_(GuestAcquire(&header()->rsp_prod)),
       taken_(seen_),
       answered_(seen_),
       published_(seen_) {}
 
 bool Ring::Look() {
-  const uint32_t produced = __atomic_load_n(&header()->req_prod, __ATOMIC_ACQUIRE);
+  const uint32_t produced = GuestAcquire(&header()->req_prod);
   // Never more than the ring holds, and never back.
   if (produced - answered_ > mask_ + 1 || produced - taken_ > mask_ + 1) return false;
   seen_ = produced;
@@ -57,14 +57,14 @@ bool Ring::Publish() {
   if (before == answered_) return false;
   __atomic_store_n(&header()->rsp_prod, answered_, __ATOMIC_RELEASE);
   std::atomic_thread_fence(std::memory_order_seq_cst);
-  const uint32_t event = __atomic_load_n(&header()->rsp_event, __ATOMIC_ACQUIRE);
+  const uint32_t event = GuestAcquire(&header()->rsp_event);
   return answered_ - event < answered_ - before;
 }
 
 bool Ring::Sleep() {
   __atomic_store_n(&header()->req_event, taken_ + 1, __ATOMIC_RELEASE);
   std::atomic_thread_fence(std::memory_order_seq_cst);
-  return __atomic_load_n(&header()->req_prod, __ATOMIC_ACQUIRE) == taken_;
+  return GuestAcquire(&header()->req_prod) == taken_;
 }
 
 }  // namespace pyrene::vmm::blkif
