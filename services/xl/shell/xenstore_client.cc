@@ -16,6 +16,7 @@ constexpr char kToken[] = "xl";
 constexpr unsigned kTries = 3;              // of a request that a restart cuts off
 constexpr unsigned kTransactionTries = 20;  // each loses to somebody who succeeded
 constexpr unsigned kListTries = 10;         // of a long list that changes meanwhile
+constexpr size_t kMaxNames = 1 << 20;       // bytes of a list: no directory has more
 // More is lost: an event only says where to look again.
 constexpr size_t kMaxEvents = 1000;
 
@@ -136,6 +137,8 @@ absl::StatusOr<std::vector<std::string>> XenstoreClient::LongDirectory(const std
     const bool last =
         rest.empty() || rest == absl::string_view("\0", 1) ||
         (rest.size() >= 2 && rest.substr(rest.size() - 2) == absl::string_view("\0\0", 2));
+    if (names.size() + rest.size() > kMaxNames)
+      return absl::OutOfRangeError("a directory without an end");
     names.append(rest.data(), rest.size());
     if (last) return SplitStrings(names);
   }
