@@ -20,11 +20,11 @@ PYRENE_FUZZ_MESSAGES(pyrene::proto::FsRequest)
 // What is served is one of target fs_volume's file systems.
 __asm__(
     ".pushsection .rodata\n"
-    ".global pyrene_fuzz_image, pyrene_fuzz_image_end\n"
-    "pyrene_fuzz_image: .incbin \"tests/fuzz/corpus/fs_volume/ext4\"\n"
-    "pyrene_fuzz_image_end: .byte 0\n"
+    ".global kPyreneFuzzImage, kPyreneFuzzImageEnd\n"
+    "kPyreneFuzzImage: .incbin \"tests/fuzz/corpus/fs_volume/ext4\"\n"
+    "kPyreneFuzzImageEnd: .byte 0\n"
     ".popsection\n");
-extern "C" const uint8_t pyrene_fuzz_image[], pyrene_fuzz_image_end[];
+extern "C" const uint8_t kPyreneFuzzImage[], kPyreneFuzzImageEnd[];
 
 namespace pyrene::fs {
 namespace {
@@ -106,8 +106,7 @@ class World {
     Require(read.ok());
   }
 
-  SparseImage image_{pyrene_fuzz_image,
-                     static_cast<size_t>(pyrene_fuzz_image_end - pyrene_fuzz_image)};
+  SparseImage image_{kPyreneFuzzImage, static_cast<size_t>(kPyreneFuzzImageEnd - kPyreneFuzzImage)};
   std::unique_ptr<Volume> volume_ =
       *Volume::Mount(image_, SparseImage::kFirst, SparseImage::kSectors, "vda2");
   std::unique_ptr<FsServer> server_;

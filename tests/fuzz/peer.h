@@ -10,10 +10,12 @@
 #include <cstddef>
 #include <cstdint>
 #include <memory>
+#include <string>
 
 #include "proto/channel.h"
 #include "proto/mutator/message_mutator.h"
 #include "proto/ring.h"
+#include "runtime/host/objects.h"
 #include "tests/unit/channel_memory.h"
 
 namespace pyrene::fuzz {
@@ -25,6 +27,12 @@ class Peer {
 
   // The service's end.
   std::unique_ptr<proto::Channel> Open() { return memory_.Open(proto::Other(side_), bell_); }
+
+  // Gives the service the channel by this name, with the same effect as init at its start.
+  void GiveAs(const std::string& name) {
+    runtime::host::SetCapability(name, memory_.handle());
+    runtime::host::SetCapability(name + ".peer", bell_.SignalHandle(1)->Release());
+  }
 
   // A new connection, as after a restart of this end; the service's is to call Update.
   void Connect() {

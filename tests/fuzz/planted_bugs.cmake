@@ -17,6 +17,9 @@ pyrene_planted_bug(console_xl services/console/multiplexer.cc "domid == 0 || Fin
 pyrene_planted_bug(fs_client services/fs/fs_server.cc "{request.getPlace() + done, bytes}" "{done, bytes}")
 # A file whose blocks lie behind the file system's end.
 pyrene_planted_bug(fs_volume services/fs/volume.cc "run.physical >= end || run.blocks > end - run.physical" "false")
+# A ping's number, cut.
+pyrene_planted_bug(init_client services/init/client/supervision_client.cc "const uint64_t number = event.getPing();"
+  "const uint32_t number = static_cast<uint32_t>(event.getPing());")
 # A partition that is longer than its disk.
 pyrene_planted_bug(init_file_loader services/init/file_loader.cc
   "        next.sectors > map.device_sectors - next.sector ||\n" "")

@@ -256,7 +256,7 @@ void Guest::WritePage() {
 void Guest::End(proto::BlockStatus status) {
   const unsigned which = input_.Byte();
   if (held_.empty()) return;
-  const auto held = held_.begin() + which % held_.size();
+  const auto held = held_.begin() + static_cast<ptrdiff_t>(which % held_.size());
   const uint32_t id = held->id;
   if (held->beyond) status = proto::BlockStatus::INVALID;
   held_.erase(held);
