@@ -102,6 +102,8 @@ absl::Status ReadMessage(kj::ArrayPtr<const capnp::word> message, Handler handle
   VisitAll(reader);
   if (trap.caught()) return trap.status();
   const typename Root::Reader root = reader.getRoot<Root>();
+  // Of another kind than the schema's: the handler would see the defaults.
+  if (trap.caught()) return trap.status();
   absl::Status status = handler(root);
   if (!status.ok()) return status;
   return trap.status();

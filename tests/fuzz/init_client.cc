@@ -98,7 +98,8 @@ void Play(fuzz::Peer& peer, const uint8_t* data, size_t bytes) {
       Require(read.ok());
     });
     const bool broken = peer.Broken();
-    Require(said == (sent && !broken ? expected : ""));
+    // A field of another type than the schema's ends the connection when it has been read.
+    Require(said == (sent ? expected : "") || (broken && said.empty()));
     if (broken) {
       peer.Connect();
       client->OnWake();

@@ -39,7 +39,8 @@ class World {
   }
 
  private:
-  uint64_t Add(std::vector<std::string> paths, std::vector<FileLoader::DiskName> disks) {
+  uint64_t Add(const std::vector<std::string>& paths,
+               const std::vector<FileLoader::DiskName>& disks) {
     const size_t number = memory_.size();
     memory_.emplace_back();
     FileLoader::Job job;

@@ -41,7 +41,7 @@ pyrene_planted_bug(vmm_exit services/vmm/grant_map.cc "op->handle >= max_maps_ |
 # A RAM disk larger than what the kernel left.
 pyrene_planted_bug(vmm_image services/vmm/image.cc "modules > ram_end - kernel_end" "false")
 # The event of a watch that is not there.
-pyrene_planted_bug(vmm_xenstore services/vmm/service/store_client.cc " && index < watches_.size()" "")
+pyrene_planted_bug(vmm_xenstore services/vmm/service/store_client.cc " || index >= watches_.size()" "")
 # The ring of a connection that is not there.
 pyrene_planted_bug(xenstore_journal services/xenstore/journal/restore.cc
   "!server_->connections().contains(id) || " "")

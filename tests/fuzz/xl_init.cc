@@ -52,6 +52,8 @@ extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t bytes) {
     static_cast<void>(init.Pause(kDomid));
     static_cast<void>(init.Unpause(kDomid));
     static_cast<void>(init.Rename(kDomid, "other"));
+    static_cast<void>(init.AttachDisk(kDomid, xl::DiskSpec()));
+    static_cast<void>(init.DetachDisk(kDomid, 51712, true));
     static_cast<void>(init.Destroy(kDomid));
     static_cast<void>(init.Kill("fs"));
     static_cast<void>(init.Repair("xenstore"));

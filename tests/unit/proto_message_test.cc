@@ -188,6 +188,19 @@ TEST(Message, NestingIsStopped) {
   EXPECT_NE(status.message().find("nested"), absl::string_view::npos) << status;
 }
 
+TEST(Message, NobodySeesARootThatIsNoStruct) {
+  // A list of no elements.
+  const Copy message({uint64_t{1} << 32, uint64_t{1}});
+  bool seen = false;
+  const absl::Status status =
+      ReadMessage<XenstoreRequest>(message.get(), [&seen](XenstoreRequest::Reader) {
+        seen = true;
+        return absl::OkStatus();
+      });
+  EXPECT_FALSE(status.ok());
+  EXPECT_FALSE(seen);
+}
+
 TEST(Message, FieldOfAnotherTypeReadsAsDefault) {
   MessageBuilder builder;
   // The same bytes as another schema: what should be a text is a struct.
