@@ -103,9 +103,13 @@ bool Channel::SameEpoch() const {
 absl::Status Channel::Send(MessageBuilder& builder) {
   absl::StatusOr<kj::ArrayPtr<const capnp::word>> message = builder.Finish();
   if (!message.ok()) return message.status();
+  return Send(*message);
+}
+
+absl::Status Channel::Send(kj::ArrayPtr<const capnp::word> message) {
   if (state_ != State::kUp)
     return absl::FailedPreconditionError(absl::StrCat(name_, ": not connected"));
-  const RingResult result = out_.Send(message->begin(), message->size() * sizeof(capnp::word));
+  const RingResult result = out_.Send(message.begin(), message.size() * sizeof(capnp::word));
   switch (result) {
     case RingResult::kOk:
       sent_ = true;
@@ -148,6 +152,10 @@ void Channel::Fail(RingResult result) {
   } else {
     state_ = State::kConnecting;  // not a fault: the next Update takes the new epoch up
   }
+}
+
+void Channel::Expect() {
+  if (state_ == State::kUp && in_.StayAwake() != RingResult::kOk) Fail(RingResult::kGone);
 }
 
 void Channel::Flush() {

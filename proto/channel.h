@@ -73,12 +73,22 @@ class Channel {
   // when there is, and until then the sender keeps what it has to say. FailedPrecondition: not
   // connected. InvalidArgument: too large for this ring.
   absl::Status Send(MessageBuilder& builder);
+  // The same of a message in its flat form, at most kMaxMessageBytes.
+  absl::Status Send(kj::ArrayPtr<const capnp::word> message);
 
   // Handles up to `max` messages with `absl::Status handler(Root::Reader)`; an error of the handler
   // means that the message was not allowed, and breaks the connection. Answers whether there may be
   // more.
   template <typename Root, typename Handler>
   bool Receive(unsigned max, Handler handler);
+  // The same with `absl::Status handler(kj::ArrayPtr<const capnp::word>)`, the private copy of a
+  // message that nobody has checked, for what is not read by Cap'n Proto's reader.
+  template <typename Handler>
+  bool ReceiveWords(unsigned max, Handler handler);
+
+  // This end is about to look for messages: the peer need not signal until Receive has found none.
+  // To be followed by Receive.
+  void Expect();
 
   // Signals the peer if it waits for what was sent or received since the last time. Once after each
   // batch.
@@ -119,11 +129,18 @@ class Channel {
 
 template <typename Root, typename Handler>
 bool Channel::Receive(unsigned max, Handler handler) {
+  return ReceiveWords(max, [&handler](kj::ArrayPtr<const capnp::word> message) {
+    return ReadMessage<Root>(message, std::ref(handler));
+  });
+}
+
+template <typename Handler>
+bool Channel::ReceiveWords(unsigned max, Handler handler) {
   for (unsigned i = 0; i < max; ++i) {
     size_t bytes;
     if (!Next(bytes)) return false;
-    const absl::Status status = ReadMessage<Root>(
-        kj::arrayPtr(inbox_->data(), bytes / sizeof(capnp::word)), std::ref(handler));
+    const absl::Status status =
+        handler(kj::ArrayPtr<const capnp::word>(inbox_->data(), bytes / sizeof(capnp::word)));
     if (!status.ok()) {
       Break(status.message());
       return false;

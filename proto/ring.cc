@@ -123,6 +123,13 @@ RingResult RingConsumer::Receive(void* message, size_t& n) {
   return GuardedStore(&ring_.consumer->tail, tail_) ? RingResult::kOk : RingResult::kGone;  // M1
 }
 
+RingResult RingConsumer::StayAwake() {
+  if (!asleep_) return RingResult::kOk;
+  if (!GuardedStore(&ring_.consumer->sleeps, uint32_t{0})) return RingResult::kGone;
+  asleep_ = false;
+  return RingResult::kOk;
+}
+
 RingResult RingConsumer::MustWakePeer(bool& must) const {
   return Flag(&ring_.producer->sleeps, must);
 }

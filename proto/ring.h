@@ -108,6 +108,9 @@ class RingConsumer {
   // kWait: there is none; the peer will signal when there is.
   RingResult Receive(void* message, size_t& n);
 
+  // The producer need not signal until a Receive, which is to follow, has found nothing.
+  RingResult StayAwake();
+
   // After one or more Receives: whether the producer must be signalled (M2, M3).
   RingResult MustWakePeer(bool& must) const;
 

@@ -5,6 +5,7 @@
 #include <utility>
 
 #include "absl/strings/str_cat.h"
+#include "platform/block/wire_form.h"
 
 namespace pyrene::block {
 namespace {
@@ -22,8 +23,11 @@ bool BlockClient::OnWake() {
     epoch_ = channel_.epoch();
     connected_ = false;
   }
-  const bool more = channel_.Receive<proto::BlockEvent>(
-      kBatch, [this](proto::BlockEvent::Reader event) { return Handle(event); });
+  const bool more = channel_.ReceiveWords(kBatch, [this](kj::ArrayPtr<const capnp::word> message) {
+    if (const auto done = DecodeDone(message)) return HandleDone(done->id, done->status);
+    return proto::ReadMessage<proto::BlockEvent>(
+        message, [this](proto::BlockEvent::Reader event) { return Handle(event); });
+  });
   SendUnsent();
   channel_.Flush();
   return more;
@@ -54,49 +58,47 @@ absl::Status BlockClient::TakeFacts(proto::DiskFacts::Reader facts) {
 
 absl::Status BlockClient::Handle(proto::BlockEvent::Reader event) {
   if (event.isDisk()) return TakeFacts(event.getDisk());
-  if (!event.isDone() || event.getDone().getStatus() > proto::BlockStatus::NO_MEDIUM)
-    return absl::InvalidArgumentError("unknown event");
-  const auto done = event.getDone();
+  if (!event.isDone()) return absl::InvalidArgumentError("unknown event");
+  return HandleDone(event.getDone().getId(), event.getDone().getStatus());
+}
+
+absl::Status BlockClient::HandleDone(uint32_t id, proto::BlockStatus status) {
+  if (status > proto::BlockStatus::NO_MEDIUM) return absl::InvalidArgumentError("unknown event");
   size_t found = kMaxDepth;
   ForEach(used_ & ~unsent_, [&](size_t index) {
-    if (slots_[index].id == done.getId()) found = index;
+    if (slots_[index].id == id) found = index;
   });
   if (found == kMaxDepth)
-    return absl::InvalidArgumentError(absl::StrCat("an answer to no request: ", done.getId()));
+    return absl::InvalidArgumentError(absl::StrCat("an answer to no request: ", id));
   used_ &= ~(uint64_t{1} << found);
   --unanswered_;
-  done_(done.getId(), done.getStatus());
+  done_(id, status);
   return absl::OkStatus();
 }
 
 bool BlockClient::Send(size_t index) {
-  const Slot& slot = slots_[index];
-  auto message = builder_.Start<proto::BlockRequest>();
-  message.setId(slot.id);
-  const DiskRequest& request = slot.request;
-  switch (request.operation) {
-    case Operation::kRead:
-    case Operation::kWrite: {
-      auto transfer =
-          request.operation == Operation::kRead ? message.initRead() : message.initWrite();
-      transfer.setSector(request.sector);
-      transfer.setCount(request.count);
-      transfer.setOffset(request.offset);
-      break;
-    }
-    case Operation::kDiscard: {
-      auto range = message.initDiscard();
-      range.setSector(request.sector);
-      range.setCount(request.count);
-      break;
-    }
-    case Operation::kFlush:
-      message.setFlush();
-      break;
-  }
-  if (!channel_.Send(builder_).ok()) return false;
+  const DiskRequest& request = slots_[index].request;
+  const bool transfer =
+      request.operation == Operation::kRead || request.operation == Operation::kWrite;
+  const absl::Status sent = transfer
+                                ? channel_.Send(Message(EncodeTransfer(slots_[index].id, request)))
+                                : SendOther(slots_[index]);
+  if (!sent.ok()) return false;
   unsent_ &= ~(uint64_t{1} << index);
   return true;
+}
+
+absl::Status BlockClient::SendOther(const Slot& slot) {
+  auto message = builder_.Start<proto::BlockRequest>();
+  message.setId(slot.id);
+  if (slot.request.operation == Operation::kDiscard) {
+    auto range = message.initDiscard();
+    range.setSector(slot.request.sector);
+    range.setCount(slot.request.count);
+  } else {
+    message.setFlush();
+  }
+  return channel_.Send(builder_);
 }
 
 void BlockClient::SendUnsent() {

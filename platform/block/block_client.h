@@ -27,6 +27,9 @@ class BlockClient {
   // At the start, and when the channel's bit was signalled. True: call again, after other sources
   // had their turn.
   bool OnWake();
+  // Before Submit and Flush, if OnWake follows on the spot: what is answered by then needs no
+  // signal.
+  void Expect() { channel_.Expect(); }
   // Sends what is new; once after each batch of Submits.
   void Flush() { channel_.Flush(); }
 
@@ -50,11 +53,14 @@ class BlockClient {
   };
 
   absl::Status Handle(proto::BlockEvent::Reader event);
+  absl::Status HandleDone(uint32_t id, proto::BlockStatus status);
   absl::Status TakeFacts(proto::DiskFacts::Reader facts);
   // Calls `visit(index)` for each bit.
   template <typename Visit>
   static void ForEach(uint64_t bits, Visit visit);
   bool Send(size_t index);
+  // A flush or discard.
+  absl::Status SendOther(const Slot& slot);
   // In order of their Submit, as far as there is room.
   void SendUnsent();
 

@@ -5,6 +5,7 @@
 #include <utility>
 
 #include "absl/strings/str_cat.h"
+#include "platform/block/wire_form.h"
 #include "runtime/kill_point.h"
 
 namespace pyrene::block {
@@ -116,21 +117,31 @@ proto::BlockStatus BlockServer::Check(const Client& client, const DiskRequest& r
   return proto::BlockStatus::OK;
 }
 
-absl::Status BlockServer::Handle(Client& client, proto::BlockRequest::Reader request) {
-  if (request.which() > proto::BlockRequest::DISCARD)
-    return absl::InvalidArgumentError("unknown request");
-  bool twice = false;
-  for (const State state : {State::kQueued, State::kRunning, State::kDone}) {
-    ForEach(client, state, [&](const Slot& slot) { twice |= slot.id == request.getId(); });
+absl::Status BlockServer::Handle(Client& client, kj::ArrayPtr<const capnp::word> message) {
+  if (const auto transfer = DecodeTransfer(message))
+    return Queue(client, transfer->id, transfer->request);
+  return proto::ReadMessage<proto::BlockRequest>(
+      message, [&](proto::BlockRequest::Reader request) -> absl::Status {
+        if (request.which() > proto::BlockRequest::DISCARD)
+          return absl::InvalidArgumentError("unknown request");
+        return Queue(client, request.getId(), Parse(request));
+      });
+}
+
+absl::Status BlockServer::Queue(Client& client, uint32_t id, const DiskRequest& request) {
+  const uint32_t held = client.in_state[static_cast<size_t>(State::kQueued)] |
+                        client.in_state[static_cast<size_t>(State::kRunning)] |
+                        client.in_state[static_cast<size_t>(State::kDone)];
+  for (uint32_t left = held; left != 0; left &= left - 1) {
+    if (client.slots[static_cast<size_t>(std::countr_zero(left))].id == id)
+      return absl::InvalidArgumentError(absl::StrCat("request ", id, " is there twice"));
   }
-  if (twice)
-    return absl::InvalidArgumentError(absl::StrCat("request ", request.getId(), " is there twice"));
   const uint32_t free_slots = client.in_state[static_cast<size_t>(State::kFree)];
   if (free_slots == 0) return absl::ResourceExhaustedError("more requests than the depth");
   Slot* const free = &client.slots[static_cast<size_t>(std::countr_zero(free_slots))];
-  free->id = request.getId();
+  free->id = id;
   free->order = next_order_++;
-  free->request = Parse(request);
+  free->request = request;
   free->request.memory = &client.memory;
   free->status = Check(client, free->request);
   SetState(client, *free, free->status == proto::BlockStatus::OK ? State::kQueued : State::kDone);
@@ -146,8 +157,8 @@ bool BlockServer::Take(Client& client) {
   if (!TellFacts(client)) return false;
   const unsigned room = kDepth - Held(client);
   if (room == 0) return false;
-  return client.channel->Receive<proto::BlockRequest>(
-      room, [&](proto::BlockRequest::Reader request) { return Handle(client, request); });
+  return client.channel->ReceiveWords(
+      room, [&](kj::ArrayPtr<const capnp::word> message) { return Handle(client, message); });
 }
 
 BlockServer::Slot* BlockServer::Next(Client& client) {
@@ -204,10 +215,8 @@ void BlockServer::Answer(Client& client) {
   bool room = true;
   ForEach(client, State::kDone, [&](Slot& slot) {
     if (!room) return;
-    auto done = builder_.Start<proto::BlockEvent>().initDone();
-    done.setId(slot.id);
-    done.setStatus(slot.status);
-    room = client.channel->Send(builder_).ok();  // the client signals when there is
+    // The client signals when there is.
+    room = client.channel->Send(Message(EncodeDone(slot.id, slot.status))).ok();
     if (!room) return;
     SetState(client, slot, State::kFree);
     runtime::KillPoint("block.answered");

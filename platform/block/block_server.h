@@ -65,7 +65,8 @@ class BlockServer {
   void Connect(Client& client);
   bool TellFacts(Client& client);
   bool Take(Client& client);
-  absl::Status Handle(Client& client, proto::BlockRequest::Reader request);
+  absl::Status Handle(Client& client, kj::ArrayPtr<const capnp::word> message);
+  absl::Status Queue(Client& client, uint32_t id, const DiskRequest& request);
   proto::BlockStatus Check(const Client& client, const DiskRequest& request) const;
   Slot* Next(Client& client);
   bool StartOne();

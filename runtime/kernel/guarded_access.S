@@ -70,24 +70,14 @@ function pyrene_guarded_copy
 1:      cmp     x2, #1024
         b.lo    12f
         sub     x2, x2, #256
-11:     ldp     q0, q1, [x1]
-        ldp     q2, q3, [x1, #32]
-        ldp     q4, q5, [x1, #64]
-        ldp     q6, q7, [x1, #96]
-        stp     q0, q1, [x0]
-        stp     q2, q3, [x0, #32]
-        stp     q4, q5, [x0, #64]
-        stp     q6, q7, [x0, #96]
-        ldp     q0, q1, [x1, #128]
-        ldp     q2, q3, [x1, #160]
-        ldp     q4, q5, [x1, #192]
-        ldp     q6, q7, [x1, #224]
-        stp     q0, q1, [x0, #128]
-        stp     q2, q3, [x0, #160]
-        stp     q4, q5, [x0, #192]
-        stp     q6, q7, [x0, #224]
-        add     x1, x1, #256
-        add     x0, x0, #256
+11:     ld1     {v0.16b-v3.16b}, [x1], #64
+        ld1     {v4.16b-v7.16b}, [x1], #64
+        ld1     {v16.16b-v19.16b}, [x1], #64
+        ld1     {v20.16b-v23.16b}, [x1], #64
+        st1     {v0.16b-v3.16b}, [x0], #64
+        st1     {v4.16b-v7.16b}, [x0], #64
+        st1     {v16.16b-v19.16b}, [x0], #64
+        st1     {v20.16b-v23.16b}, [x0], #64
         subs    x2, x2, #256
         b.hs    11b
         add     x2, x2, #256

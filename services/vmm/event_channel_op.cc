@@ -78,7 +78,7 @@ Outcome Other(Vcpu& vcpu) {
 [[gnu::noinline]] Action Rarely(Vcpu& vcpu) { return Answer(vcpu, Other(vcpu).value); }
 
 [[gnu::noinline]] Action AnswerService(Vcpu& vcpu, uint32_t port) {
-  vcpu.domain->events().SendToService(port);
+  vcpu.domain->events().SendToService(vcpu, port);
   return Answer(vcpu, 0);
 }
 

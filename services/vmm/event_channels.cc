@@ -63,7 +63,7 @@ int64_t EventChannels::Send(Vcpu& current, uint32_t port) {
   switch (State(word)) {
     case xen::kPortInterdomain:
       if (IsService(word)) {
-        SendToService(port);
+        SendToService(current, port);
       } else {
         const uint32_t peer = RemotePort(word);
         SetPending(peer, NotifyVcpu(ports_[peer].load(std::memory_order_acquire)), &current);
@@ -79,7 +79,9 @@ int64_t EventChannels::Send(Vcpu& current, uint32_t port) {
   }
 }
 
-void EventChannels::SendToService(uint32_t port) {
+void EventChannels::SendToService(Vcpu& current, uint32_t port) {
+  const uint64_t word = ports_[port].load(std::memory_order_acquire);
+  if (!IsService(word) || host_.ServeHere(End(word), current)) return;
   if (sent_.fetch_add(1, std::memory_order_relaxed) >= kBurst) [[unlikely]] {
     const uint64_t now = host_.Now();
     if (now < window_end_.load(std::memory_order_relaxed)) {
@@ -95,8 +97,7 @@ void EventChannels::SendToService(uint32_t port) {
     window_end_.store(now + window_, std::memory_order_relaxed);
     sent_.store(1, std::memory_order_relaxed);
   }
-  const uint64_t word = ports_[port].load(std::memory_order_acquire);
-  if (IsService(word)) host_.NotifyService(End(word));
+  host_.NotifyService(End(word));
 }
 
 void EventChannels::SendDeferred() {
@@ -161,11 +162,11 @@ bool EventChannels::UnbindService(uint32_t port, uint16_t domid) {
   return true;
 }
 
-bool EventChannels::RaiseFromService(uint32_t port, uint16_t domid) {
+bool EventChannels::RaiseFromService(uint32_t port, uint16_t domid, const Vcpu* current) {
   if (port >= xen::kPorts) return false;
   const uint64_t word = ports_[port].load(std::memory_order_acquire);
   if (!IsService(word) || RemoteDomid(word) != domid) return false;
-  SetPending(port, NotifyVcpu(word), nullptr);
+  SetPending(port, NotifyVcpu(word), current);
   return true;
 }
 

@@ -72,7 +72,8 @@ class EventChannels {
   bool UnbindService(uint32_t port, uint16_t domid);
   // An event from the service `domid` to the guest. False: the port is not bound to that service
   // (the guest may have closed it).
-  bool RaiseFromService(uint32_t port, uint16_t domid);
+  // `current` as for Vgic::Raise.
+  bool RaiseFromService(uint32_t port, uint16_t domid, const Vcpu* current = nullptr);
   void RaiseVirq(uint32_t virq, uint32_t vcpu);
 
   // ---- for the guest; own thread of `current`. Negative errno, or 0 ----
@@ -135,7 +136,8 @@ class EventChannels {
   // in each window of 10 ms. What exceeds that is put off to the window's end, where one signal per
   // port stands for all.
   static constexpr uint32_t kBurst = 1024;
-  void SendToService(uint32_t port);
+  // What the sender's own thread can do at once costs nobody else's time, and is not counted.
+  void SendToService(Vcpu& current, uint32_t port);
   // Event thread, when Timers::kDeferredSlot is due.
   void SendDeferred();
 

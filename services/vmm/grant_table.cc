@@ -4,6 +4,7 @@
 #include <mutex>
 #include <new>
 
+#include "runtime/guarded.h"
 #include "services/vmm/guest_word.h"
 
 namespace pyrene::vmm {
@@ -60,12 +61,7 @@ bool GrantTable::Grow(uint32_t index) {
   return true;
 }
 
-xen::GrantStatus GrantTable::PinLocked(uint16_t domid, uint32_t ref, bool write, uint32_t* gfn) {
-  Entry* entry = Find(ref);
-  if (entry == nullptr) return xen::kGrantBadRef;
-  if (entry->readers == kMaxPinsPerEntry) return xen::kGrantGeneralError;
-  if (entry->readers != 0 && entry->domid != domid) return xen::kGrantGeneralError;
-
+xen::GrantStatus GrantTable::Mark(uint32_t ref, uint16_t domid, bool write) const {
   // Flags and domid are one aligned word of the table.
   auto* word = reinterpret_cast<uint32_t*>(TableEntry(ref));
   const uint32_t add = xen::kGrantReading | (write ? uint32_t{xen::kGrantWriting} : 0);
@@ -78,9 +74,22 @@ xen::GrantStatus GrantTable::PinLocked(uint16_t domid, uint32_t ref, bool write,
     }
     if (__atomic_compare_exchange_n(word, &seen, seen | add, false, __ATOMIC_SEQ_CST,
                                     __ATOMIC_ACQUIRE)) {
-      break;
+      return xen::kGrantOk;
     }
   }
+}
+
+void GrantTable::Unmark(uint32_t ref, uint16_t flags) const {
+  __atomic_fetch_and(&TableEntry(ref)->flags, static_cast<uint16_t>(~flags), __ATOMIC_RELEASE);
+}
+
+xen::GrantStatus GrantTable::PinLocked(uint16_t domid, uint32_t ref, bool write, uint32_t* gfn) {
+  Entry* entry = Find(ref);
+  if (entry == nullptr) return xen::kGrantBadRef;
+  if (entry->readers == kMaxPinsPerEntry) return xen::kGrantGeneralError;
+  if (entry->readers != 0 && entry->domid != domid) return xen::kGrantGeneralError;
+  if (const xen::GrantStatus status = Mark(ref, domid, write); status != xen::kGrantOk)
+    return status;
 
   if (entry->readers == 0) {
     entry->gfn = GuestAcquire(&TableEntry(ref)->frame);
@@ -108,9 +117,7 @@ bool GrantTable::UnpinLocked(uint16_t domid, uint32_t ref, bool write) {
   uint16_t clear = 0;
   if (entry->writers == 0) clear |= xen::kGrantWriting;
   if (entry->readers == 0) clear |= xen::kGrantReading;
-  if (clear != 0) {
-    __atomic_fetch_and(&TableEntry(ref)->flags, static_cast<uint16_t>(~clear), __ATOMIC_RELEASE);
-  }
+  if (clear != 0) Unmark(ref, clear);
   return true;
 }
 
@@ -148,28 +155,46 @@ bool GrantTable::NextPin(uint16_t domid, uint32_t* ref, uint32_t* gfn, bool* wri
   return false;
 }
 
+template <typename Use>
+xen::GrantStatus GrantTable::WithPage(uint16_t domid, uint32_t ref, bool write, Use use) {
+  std::lock_guard lock(mutex_);
+  const Entry* const entry = Find(ref);
+  if (entry == nullptr) return xen::kGrantBadRef;
+  // Nobody else's counts change while the lock is held, so they need not show this use.
+  const bool alone = entry->readers == 0;
+  uint32_t gfn = 0;
+  if (const xen::GrantStatus status =
+          alone ? Mark(ref, domid, write) : PinLocked(domid, ref, write, &gfn);
+      status != xen::kGrantOk) {
+    return status;
+  }
+  if (alone) gfn = __atomic_load_n(&TableEntry(ref)->frame, __ATOMIC_ACQUIRE);
+  std::byte* const page = memory_.GrantablePage(gfn);
+  const xen::GrantStatus status = page == nullptr ? xen::kGrantBadPage
+                                  : use(page)     ? xen::kGrantOk
+                                                  : xen::kGrantGeneralError;
+  if (alone) {
+    Unmark(ref, write ? xen::kGrantReading | xen::kGrantWriting : xen::kGrantReading);
+  } else {
+    UnpinLocked(domid, ref, write);
+  }
+  return status;
+}
+
 xen::GrantStatus GrantTable::CopyFrom(uint16_t domid, uint32_t ref, uint32_t offset, void* to,
                                       uint32_t length) {
   if (offset > xen::kPageSize || length > xen::kPageSize - offset) return xen::kGrantBadCopyArg;
-  std::lock_guard lock(mutex_);
-  uint32_t gfn = 0;
-  const xen::GrantStatus status = PinLocked(domid, ref, false, &gfn);
-  if (status != xen::kGrantOk) return status;
-  GuestCopy(to, memory_.GrantablePage(gfn) + offset, length);
-  UnpinLocked(domid, ref, false);
-  return xen::kGrantOk;
+  return WithPage(domid, ref, false, [=](const std::byte* page) {
+    return runtime::GuardedCopy(to, page + offset, length);
+  });
 }
 
 xen::GrantStatus GrantTable::CopyTo(uint16_t domid, uint32_t ref, uint32_t offset, const void* from,
                                     uint32_t length) {
   if (offset > xen::kPageSize || length > xen::kPageSize - offset) return xen::kGrantBadCopyArg;
-  std::lock_guard lock(mutex_);
-  uint32_t gfn = 0;
-  const xen::GrantStatus status = PinLocked(domid, ref, true, &gfn);
-  if (status != xen::kGrantOk) return status;
-  GuestCopy(memory_.GrantablePage(gfn) + offset, from, length);
-  UnpinLocked(domid, ref, true);
-  return xen::kGrantOk;
+  return WithPage(domid, ref, true, [=](std::byte* page) {
+    return runtime::GuardedCopy(page + offset, from, length);
+  });
 }
 
 uint32_t GrantTable::pins() {

@@ -51,7 +51,8 @@ class GrantTable {
   bool Unpin(uint16_t domid, uint32_t ref, bool write);
   // Gives back all pins of that domid; how many there were.
   uint32_t DropEpoch(uint16_t domid);
-  // Reads or writes through a reference: pin, copy, unpin. `offset` + `length` at most a page.
+  // Reads or writes through a reference, as pin, copy and unpin. `offset` + `length` at most a
+  // page. The memory at `to` and `from` may be gone: kGrantGeneralError.
   xen::GrantStatus CopyFrom(uint16_t domid, uint32_t ref, uint32_t offset, void* to,
                             uint32_t length);
   xen::GrantStatus CopyTo(uint16_t domid, uint32_t ref, uint32_t offset, const void* from,
@@ -89,6 +90,12 @@ class GrantTable {
                ? &entries_[ref / xen::kGrantsPerFrame][ref % xen::kGrantsPerFrame]
                : nullptr;
   }
+  // Sets the flags by which the guest sees that the entry is in use, if `domid` may use it so.
+  xen::GrantStatus Mark(uint32_t ref, uint16_t domid, bool write) const;
+  void Unmark(uint32_t ref, uint16_t flags) const;
+  // Pin, `bool use(page)`, unpin.
+  template <typename Use>
+  xen::GrantStatus WithPage(uint16_t domid, uint32_t ref, bool write, Use use);
   xen::GrantStatus PinLocked(uint16_t domid, uint32_t ref, bool write, uint32_t* gfn);
   bool UnpinLocked(uint16_t domid, uint32_t ref, bool write);
   bool IsSelf(uint16_t domid) const { return domid == xen::kDomidSelf || domid == domid_; }

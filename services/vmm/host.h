@@ -15,6 +15,8 @@
 
 namespace pyrene::vmm {
 
+struct Vcpu;
+
 // One end of an event channel that lies in a service: which one (an index into main's table of
 // notifications) and which bit of its notification.
 struct ServiceEnd {
@@ -51,6 +53,9 @@ class Host {
 
   // Signals a service: the guest sent an event.
   virtual void NotifyService(ServiceEnd end) = 0;
+  // The same from the thread of the vCPU that sent it, which may do at once what the service would.
+  // False: nothing was done, or not all; NotifyService is to be called. The caller holds no lock.
+  virtual bool ServeHere(ServiceEnd, Vcpu&) { return false; }
   // The guest closed its end of a channel; the service may be bound to that port again later.
   virtual void ServicePortClosed(uint32_t port, ServiceEnd end) = 0;
   // Makes the event thread call Domain::RunTimers soon: sticky.

@@ -65,6 +65,10 @@ void KernelHost::NotifyService(ServiceEnd end) {
                                             caps_.services.bits[end.service]));
 }
 
+bool KernelHost::ServeHere(ServiceEnd end, Vcpu& vcpu) {
+  return end.service == rings_.service && rings_.serve(vcpu);
+}
+
 void KernelHost::ServicePortClosed(uint32_t, ServiceEnd end) {
   // The service looks at its ring once more and finds nothing.
   NotifyService(end);

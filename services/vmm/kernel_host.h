@@ -5,6 +5,8 @@
 #pragma once
 
 #include <cstdint>
+#include <functional>
+#include <utility>
 
 #include "kernel/abi/capability.h"
 #include "services/vmm/host.h"
@@ -47,7 +49,14 @@ class KernelHost final : public Host {
   // Writes guest text (earlycon) somewhere; may be called from any thread.
   using TextSink = void (*)(const char* text, size_t length);
 
-  KernelHost(const KernelCaps& caps, TextSink sink) : caps_(caps), sink_(sink) {}
+  // Serves the rings behind the ends of service `service`, as Host::ServeHere.
+  struct Rings {
+    uint16_t service = 0;
+    std::function<bool(Vcpu&)> serve;
+  };
+
+  KernelHost(const KernelCaps& caps, TextSink sink, Rings rings)
+      : caps_(caps), sink_(sink), rings_(std::move(rings)) {}
 
   void Kick(unsigned vcpu) override;
   void WakeThread(unsigned vcpu) override;
@@ -58,6 +67,7 @@ class KernelHost final : public Host {
   bool MapAlias(uint64_t gfn, uint64_t source_gfn, bool readonly) override;
   bool Unmap(uint64_t gfn) override;
   void NotifyService(ServiceEnd end) override;
+  bool ServeHere(ServiceEnd end, Vcpu& vcpu) override;
   void ServicePortClosed(uint32_t port, ServiceEnd end) override;
   void WakeEventThread() override;
   void GuestText(const char* text, size_t length) override;
@@ -70,6 +80,7 @@ class KernelHost final : public Host {
 
   const KernelCaps& caps_;
   TextSink sink_;
+  const Rings rings_;
 };
 
 }  // namespace pyrene::vmm

@@ -156,9 +156,7 @@ absl::Status Main::Start() {
     return s;
   const auto timers = loop_->AddSource([this] { console_->OnWake(); });
   const auto ended = loop_->AddSource([this] { OnEnded(); });
-  const auto rings = loop_->AddSource([this] {
-    if (disks_->Serve()) loop_->notification().Signal(uint64_t{1} << *disk_bit_);
-  });
+  const auto rings = loop_->AddSource([this] { OnDisks(); });
   if (const NamedCapability* disk = runtime::FindNamed("disk.0"); disk != nullptr) {
     if (absl::Status s = ListenToDisks(disk->value); !s.ok()) return s;
   }
@@ -167,8 +165,9 @@ absl::Status Main::Start() {
   text_sink = console_.get();
   text_events = &loop_->notification();
   text_bit = *timers;
-  guest_ = std::make_unique<Guest>(loop_->notification(), Guest::Bits{*timers, *ended, *rings},
-                                   GuestText);
+  guest_ =
+      std::make_unique<Guest>(loop_->notification(), Guest::Bits{*timers, *ended, *rings},
+                              GuestText, [this](Vcpu& vcpu) { return disks_->TryServe(vcpu); });
   supervision_->Ready();
   supervision_->OnWake();
   console_->OnWake();

@@ -21,6 +21,10 @@ class Mutex {
       LockContended();
     }
   }
+  bool try_lock() {
+    int free = 0;
+    return word_.compare_exchange_strong(free, 1, std::memory_order_acquire);
+  }
   void unlock() {
     if (word_.exchange(0, std::memory_order_release) == 2) [[unlikely]]
       WakeOne();

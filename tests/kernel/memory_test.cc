@@ -289,6 +289,28 @@ TEST_F(MemoryTest, GuardedCopyStopsWhereTheMappingEnds) {
   static uint8_t buffer[64];
   EXPECT_TRUE(runtime::GuardedCopy(buffer, page + kPage - 64, 64));
   EXPECT_FALSE(runtime::GuardedCopy(buffer, page + kPage - 32, 64));
+  static uint8_t large[2 * kPage];
+  EXPECT_TRUE(runtime::GuardedCopy(large, page, kPage));
+  for (size_t bytes = kPage + 1; bytes < 2 * kPage; bytes += 251) {
+    EXPECT_FALSE(runtime::GuardedCopy(large, page, bytes));
+    EXPECT_FALSE(runtime::GuardedCopy(page, large, bytes));
+  }
+}
+
+// The steps of 256, 32, 8 bytes and one, at any alignment: all of it and nothing beside it.
+TEST_F(MemoryTest, GuardedCopyCopiesEachLength) {
+  constexpr size_t kMost = 3000;
+  static uint8_t from[kMost + 32];
+  static uint8_t to[kMost + 32];
+  for (size_t i = 0; i < sizeof(from); ++i) from[i] = static_cast<uint8_t>(i * 7 + i / 256);
+  for (size_t bytes = 0; bytes <= kMost; bytes += bytes < 300 ? 1 : 37) {
+    const size_t at = bytes % 16;
+    memset(to, 0xee, sizeof(to));
+    ASSERT_TRUE(runtime::GuardedCopy(to + 1 + at, from + at / 3, bytes));
+    ASSERT_EQ(memcmp(to + 1 + at, from + at / 3, bytes), 0) << bytes;
+    ASSERT_EQ(to[at], 0xee) << bytes;
+    ASSERT_EQ(to[1 + at + bytes], 0xee) << bytes;
+  }
 }
 
 }  // namespace

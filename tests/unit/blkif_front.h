@@ -35,6 +35,13 @@ class GuestPages : public World {
     return pages_[ref].data();
   }
   void Unpin(uint32_t ref, bool) override { --pins[ref]; }
+  bool Copy(uint32_t ref, uint32_t offset, uint8_t* data, uint32_t bytes, bool to_guest) override {
+    uint8_t* const page = Pin(ref, to_guest);
+    if (page == nullptr) return false;
+    memcpy(to_guest ? page + offset : data, to_guest ? data : page + offset, bytes);
+    Unpin(ref, to_guest);
+    return true;
+  }
   void Notify(uint32_t port) override {
     EXPECT_EQ(port, kPort);
     ++notified;

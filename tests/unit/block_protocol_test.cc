@@ -1,12 +1,16 @@
 // SPDX-License-Identifier: Apache-2.0
 #include <gtest/gtest.h>
 
+#include <algorithm>
+#include <cstring>
 #include <map>
 #include <memory>
+#include <random>
 #include <vector>
 
 #include "platform/block/block_client.h"
 #include "platform/block/block_server.h"
+#include "platform/block/wire_form.h"
 #include "proto/connect.h"
 #include "tests/unit/channel_memory.h"
 
@@ -190,6 +194,96 @@ TEST_F(BlockTest, TheDepthIsKept) {
     Turn();
   }
   EXPECT_EQ(answers_.size(), BlockServer::kDepth);
+}
+
+template <size_t kWords>
+bool Same(const WireForm<kWords>& words, kj::ArrayPtr<const capnp::word> message) {
+  return message.size() == kWords && memcmp(words.data(), message.begin(), kWords * 8) == 0;
+}
+
+// What is written and read at fixed places is what Cap'n Proto writes and reads.
+TEST(WireForm, IsWhatTheBuilderMakes) {
+  std::mt19937_64 random(1);
+  proto::MessageBuilder builder;
+  for (int i = 0; i < 1000; ++i) {
+    const auto id = static_cast<uint32_t>(random());
+    const DiskRequest request{random() % 2 == 0 ? Operation::kRead : Operation::kWrite, random(),
+                              static_cast<uint32_t>(random()), nullptr,
+                              static_cast<uint32_t>(random())};
+    auto root = builder.Start<proto::BlockRequest>();
+    root.setId(id);
+    auto transfer = request.operation == Operation::kRead ? root.initRead() : root.initWrite();
+    transfer.setSector(request.sector);
+    transfer.setCount(request.count);
+    transfer.setOffset(request.offset);
+    const auto message = *builder.Finish();
+    ASSERT_TRUE(Same(EncodeTransfer(id, request), message));
+    const auto read = DecodeTransfer(message);
+    ASSERT_TRUE(read.has_value());
+    EXPECT_EQ(read->id, id);
+    EXPECT_EQ(read->request.operation, request.operation);
+    EXPECT_EQ(read->request.sector, request.sector);
+    EXPECT_EQ(read->request.count, request.count);
+    EXPECT_EQ(read->request.offset, request.offset);
+
+    const auto status = static_cast<BlockStatus>(random() % 6);
+    auto done = builder.Start<proto::BlockEvent>().initDone();
+    done.setId(id);
+    done.setStatus(status);
+    const auto event = *builder.Finish();
+    ASSERT_TRUE(Same(EncodeDone(id, status), event));
+    EXPECT_EQ(DecodeDone(event)->id, id);
+    EXPECT_EQ(DecodeDone(event)->status, status);
+  }
+}
+
+// Whatever bit of such a message is another one: it is not taken for one, or means what Cap'n
+// Proto's reader takes it for.
+TEST(WireForm, IsNoOtherMessage) {
+  int taken = 0;
+  const auto each_bit = [&taken](auto words, auto decode, auto check) {
+    for (size_t bit = 0; bit < words.size() * 64; ++bit) {
+      auto other = words;
+      other[bit / 64] ^= uint64_t{1} << bit % 64;
+      const auto found = decode(Message(other));
+      if (!found.has_value()) continue;
+      ++taken;
+      EXPECT_TRUE(check(*found, Message(other)).ok()) << bit;
+    }
+  };
+  each_bit(EncodeTransfer(7, {Operation::kRead, 99, 8, nullptr, 4096}), DecodeTransfer,
+           [](const TransferRequest& found, kj::ArrayPtr<const capnp::word> message) {
+             return proto::ReadMessage<proto::BlockRequest>(
+                 message, [&found](proto::BlockRequest::Reader root) {
+                   const bool read = found.request.operation == Operation::kRead;
+                   EXPECT_EQ(root.isRead(), read);
+                   EXPECT_EQ(root.isWrite(), !read);
+                   const auto transfer = read ? root.getRead() : root.getWrite();
+                   EXPECT_EQ(root.getId(), found.id);
+                   EXPECT_EQ(transfer.getSector(), found.request.sector);
+                   EXPECT_EQ(transfer.getCount(), found.request.count);
+                   EXPECT_EQ(transfer.getOffset(), found.request.offset);
+                   return absl::OkStatus();
+                 });
+           });
+  // Each bit of the fields, read for write, and those that the schema has not given away.
+  EXPECT_EQ(taken, 32 + 1 + 16 + 64 + 64);
+  taken = 0;
+  each_bit(EncodeDone(7, BlockStatus::OK), DecodeDone,
+           [](const TransferDone& found, kj::ArrayPtr<const capnp::word> message) {
+             return proto::ReadMessage<proto::BlockEvent>(
+                 message, [&found](proto::BlockEvent::Reader root) {
+                   EXPECT_TRUE(root.isDone());
+                   EXPECT_EQ(root.getDone().getId(), found.id);
+                   EXPECT_EQ(root.getDone().getStatus(), found.status);
+                   return absl::OkStatus();
+                 });
+           });
+  EXPECT_EQ(taken, 48 + 32 + 16 + 16);
+  WireForm<6> longer = {};
+  const auto done = EncodeDone(7, BlockStatus::OK);
+  std::copy(done.begin(), done.end(), longer.begin());
+  EXPECT_FALSE(DecodeDone(Message(longer)).has_value());
 }
 
 }  // namespace

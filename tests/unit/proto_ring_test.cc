@@ -123,6 +123,18 @@ TEST_F(RingTest, WakesOnlyWhoSleeps) {
   EXPECT_FALSE(ProducerMustWake());
 }
 
+// A consumer that is about to look is not signalled, and is again once it has found nothing.
+TEST_F(RingTest, WhoStaysAwakeIsNotWoken) {
+  EXPECT_EQ(Receive(), "-");
+  EXPECT_EQ(consumer_.StayAwake(), RingResult::kOk);
+  EXPECT_EQ(Send("1 bcdefg"), RingResult::kOk);
+  EXPECT_FALSE(ProducerMustWake());
+  EXPECT_EQ(Receive(), "1 bcdefg");
+  EXPECT_EQ(Receive(), "-");
+  EXPECT_EQ(Send("2 bcdefg"), RingResult::kOk);
+  EXPECT_TRUE(ProducerMustWake());
+}
+
 TEST_F(RingTest, ImpossibleIndicesAreBad) {
   EXPECT_EQ(Send("message1"), RingResult::kOk);
   for (const uint32_t lie : {kBytes + 8, 4u, 0xfffffff8u, 0x80000000u}) {

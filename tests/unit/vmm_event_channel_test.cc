@@ -243,6 +243,28 @@ TEST_F(VmmEventChannel, SignalsToServicesAreLimited) {
   EXPECT_EQ(guest.host.notified.size(), before + 3);
 }
 
+// What the vCPU's own thread does signals nobody, however often, and raises the answer without a
+// kick; what it leaves is signalled as ever.
+TEST_F(VmmEventChannel, AServiceMayBeServedOnTheSpot) {
+  int served = 0;
+  bool all = true;
+  guest.host.serve_here = [&](ServiceEnd, Vcpu& vcpu) {
+    ++served;
+    EXPECT_TRUE(guest.domain->events().RaiseFromService(2, kConsoleDomid, &vcpu));
+    return all;
+  };
+  const int kicks = guest.host.kicks[0];
+  for (uint32_t i = 0; i < 3 * EventChannels::kBurst; ++i) EXPECT_EQ(PortOp(xen::kSend, 2), 0);
+  EXPECT_EQ(served, static_cast<int>(3 * EventChannels::kBurst));
+  EXPECT_TRUE(guest.host.notified.empty());
+  EXPECT_EQ(guest.host.event_wakes, 0);
+  EXPECT_EQ(guest.host.kicks[0], kicks);
+  EXPECT_TRUE(guest.domain->events().IsPending(2));
+  all = false;
+  EXPECT_EQ(PortOp(xen::kSend, 2), 0);
+  EXPECT_EQ(guest.host.notified.size(), 1u);
+}
+
 TEST_F(VmmEventChannel, Virqs) {
   xen::EvtchnBindVirq virq = {xen::kVirqDebug, 1, 0};
   EXPECT_EQ(Do(xen::kBindVirq, &virq), 0);

@@ -84,6 +84,9 @@ class TestHost : public Host {
     std::lock_guard lock(mutex);
     notified.push_back(end);
   }
+  bool ServeHere(ServiceEnd end, Vcpu& vcpu) override {
+    return serve_here && serve_here(end, vcpu);
+  }
   void ServicePortClosed(uint32_t port, ServiceEnd) override {
     std::lock_guard lock(mutex);
     closed.push_back(port);
@@ -102,6 +105,7 @@ class TestHost : public Host {
   uint64_t CpuTicks(unsigned) override { return cpu_ticks; }
 
   std::function<void(unsigned)> on_kick;  // what the kicked vCPU does at once
+  std::function<bool(ServiceEnd, Vcpu&)> serve_here;
   std::array<VcpuState*, xen::kMaxVcpus> states = {};
   std::array<std::atomic<int>, xen::kMaxVcpus> kicks = {};
   std::array<std::atomic<int>, xen::kMaxVcpus> wakes = {};

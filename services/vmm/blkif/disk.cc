@@ -5,7 +5,6 @@
 #include <utility>
 
 #include "absl/strings/str_cat.h"
-#include "runtime/guarded.h"
 #include "runtime/log.h"
 #include "services/vmm/guest_word.h"
 
@@ -202,13 +201,8 @@ bool Disk::CopyAll(const Record& record, bool to_guest) {
   for (uint32_t i = 0; i < record.segments; ++i) {
     const Segment& segment = record.segment[i];
     const uint32_t bytes = (segment.last_sector - segment.first_sector + 1u) * kSectorBytes;
-    uint8_t* const page = world_.Pin(segment.gref, to_guest);
-    if (page == nullptr) return false;
-    uint8_t* const at = page + segment.first_sector * kSectorBytes;
-    const bool copied =
-        to_guest ? runtime::GuardedCopy(at, data, bytes) : runtime::GuardedCopy(data, at, bytes);
-    world_.Unpin(segment.gref, to_guest);
-    if (!copied) return false;
+    if (!world_.Copy(segment.gref, segment.first_sector * kSectorBytes, data, bytes, to_guest))
+      return false;
     data += bytes;
   }
   return true;

@@ -39,6 +39,10 @@ class World {
   // The page behind a grant, to be read or written until Unpin; null: there is no such grant.
   virtual uint8_t* Pin(uint32_t ref, bool write) = 0;
   virtual void Unpin(uint32_t ref, bool write) = 0;
+  // Copies within the page behind a grant, to it from `data` or from it; `data` is the pool's.
+  // False: there is no such grant, or the pool is gone.
+  virtual bool Copy(uint32_t ref, uint32_t offset, uint8_t* data, uint32_t bytes,
+                    bool to_guest) = 0;
   // `id` below Disk::kRequests, not under way. False: no room.
   virtual bool Submit(uint32_t id, const block::DiskRequest& request) = 0;
   virtual void Notify(uint32_t port) = 0;

@@ -2,6 +2,7 @@
 #include "services/vmm/service/disks.h"
 
 #include <algorithm>
+#include <mutex>
 #include <string>
 #include <utility>
 
@@ -38,9 +39,10 @@ absl::Status Disks::Add(const std::string& name, runtime::Handle memory, runtime
   if (pool.data == nullptr) return absl::InternalError(absl::StrCat(name, " has no pool"));
   proto::Channel channel(name, *std::move(mapped), runtime::Notification::Adopt(peer),
                          proto::Side::kClient, proto::SchemaId<proto::BlockRequest>());
-  disks_.push_back(
-      {std::make_unique<Vbd>(Vbd::Config{xl::DiskFromMessage(disk), domid_, queues_, rings_},
-                             store_, std::move(channel), pool)});
+  auto vbd = std::make_unique<Vbd>(Vbd::Config{xl::DiskFromMessage(disk), domid_, queues_, rings_},
+                                   store_, mutex_, std::move(channel), pool);
+  std::lock_guard lock(mutex_);
+  disks_.push_back({std::move(vbd)});
   if (domain_ != nullptr) disks_.back().vbd->SetDomain(*domain_);
   return absl::OkStatus();
 }
@@ -62,6 +64,7 @@ absl::Status Disks::Attach(const init::Offer& offer, std::function<void()> seen)
   static_cast<void>(peer.Release());  // the channel's
   disks_.back().memory = std::move(memory);
   StoreClient::Steps nodes;
+  std::lock_guard lock(mutex_);
   for (const xl::XenstoreNode& node : disks_.back().vbd->Nodes()) {
     nodes.push_back(StoreClient::WriteNode(node));
     nodes.push_back(StoreClient::SetPermissions(node));
@@ -88,6 +91,7 @@ absl::Status Disks::Detach(uint32_t number, bool force,
   entry->detached = std::move(done);
   entry->timer = loop_.AddTimer(runtime::MonotonicNow() + kDetachesWithin,
                                 [this, number] { OnTooLate(number); });
+  std::lock_guard lock(mutex_);
   entry->vbd->Detach(force, [this, number] { OnGone(number); });
   return absl::OkStatus();
 }
@@ -95,7 +99,10 @@ absl::Status Disks::Detach(uint32_t number, bool force,
 void Disks::OnTooLate(uint32_t number) {
   Entry& entry = *Find(number);
   entry.timer = 0;
-  entry.vbd->CancelDetaching();
+  {
+    std::lock_guard lock(mutex_);
+    entry.vbd->CancelDetaching();
+  }
   std::exchange(entry.detached,
                 nullptr)(absl::DeadlineExceededError("the guest does not let go of the disk"));
 }
@@ -104,7 +111,10 @@ void Disks::OnGone(uint32_t number) {
   Entry* const entry = Find(number);
   loop_.CancelTimer(entry->timer);
   const std::function<void(const absl::Status&)> detached = std::move(entry->detached);
-  disks_.erase(disks_.begin() + (entry - disks_.data()));
+  {
+    std::lock_guard lock(mutex_);
+    disks_.erase(disks_.begin() + (entry - disks_.data()));
+  }
   detached(absl::OkStatus());
 }
 
@@ -126,19 +136,23 @@ std::vector<xl::XenstoreNode> Disks::Nodes() {
 }
 
 void Disks::Reset() {
+  std::lock_guard lock(mutex_);
   for (const Entry& entry : disks_) entry.vbd->Reset();
 }
 
 bool Disks::OnWake() {
+  std::lock_guard lock(mutex_);
   bool more = false;
   for (const Entry& entry : disks_) more |= entry.vbd->OnWake();
   return more;
 }
 
-bool Disks::Serve() {
-  bool more = false;
-  for (const Entry& entry : disks_) more |= entry.vbd->Serve();
-  return more;
+bool Disks::TryServe(const Vcpu& vcpu) {
+  if (!mutex_.try_lock()) return false;
+  bool done = true;
+  for (const Entry& entry : disks_) done &= entry.vbd->ServeHere(vcpu);
+  mutex_.unlock();
+  return done;
 }
 
 }  // namespace pyrene::vmm

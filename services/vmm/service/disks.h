@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// All virtual disks of the guest. Event thread.
+// All virtual disks of the guest. Event thread, but for TryServe.
 #pragma once
 
 #include <cstdint>
@@ -15,6 +15,7 @@
 #include "runtime/event_loop.h"
 #include "runtime/handle.h"
 #include "services/init/client/supervision_client.h"
+#include "services/vmm/mutex.h"
 #include "services/vmm/service/vbd.h"
 
 namespace pyrene::vmm {
@@ -43,7 +44,9 @@ class Disks {
   void Reset();
   // True: again, after others.
   bool OnWake();
-  bool Serve();
+  // The guest has sent an event; on the thread of the vCPU that did. False: the event thread has to
+  // do it, or the rest.
+  bool TryServe(const Vcpu& vcpu);
 
  private:
   struct Entry {
@@ -68,6 +71,7 @@ class Disks {
   uint32_t queues_ = 1;
   ServiceEnd rings_;
   Domain* domain_ = nullptr;
+  Mutex mutex_;  // of disks_, and of what in a Vbd serves
   std::vector<Entry> disks_;
 };
 

@@ -166,7 +166,7 @@ absl::Status Guest::SetUp(GuestSetup setup) {
   config.counter_frequency = sys::TickFrequency();
   config.ids = GuestIdRegisters(HostIdRegisters(states_[0]->el1.vpidr));
   if (const char* problem = ConfigError(config)) return absl::InvalidArgumentError(problem);
-  host_ = std::make_unique<KernelHost>(caps_, text_);
+  host_ = std::make_unique<KernelHost>(caps_, text_, KernelHost::Rings{kOwnRings, serve_rings_});
   domain_ = std::make_unique<Domain>(config, *memory_, states_, *host_);
   return absl::OkStatus();
 }

@@ -14,6 +14,7 @@
 #include <functional>
 #include <memory>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "absl/status/status.h"
@@ -54,8 +55,11 @@ class Guest {
   // ServiceEnd::service of the rings that this service serves itself.
   static constexpr uint16_t kOwnRings = 2;
 
-  Guest(const runtime::Notification& events, Bits bits, KernelHost::TextSink text)
-      : events_(events), bits_(bits), text_(text) {}
+  // What serves those rings on the spot, as Host::ServeHere.
+  using ServeRings = std::function<bool(Vcpu&)>;
+
+  Guest(const runtime::Notification& events, Bits bits, KernelHost::TextSink text, ServeRings serve)
+      : events_(events), bits_(bits), text_(text), serve_rings_(std::move(serve)) {}
 
   // Maps everything and makes the vCPUs. Once.
   absl::Status SetUp(GuestSetup setup);
@@ -88,6 +92,7 @@ class Guest {
   const runtime::Notification& events_;
   Bits bits_;
   KernelHost::TextSink text_;
+  const ServeRings serve_rings_;
   GuestSetup setup_;
   KernelCaps caps_;
   uint64_t memory_bytes_ = 0;

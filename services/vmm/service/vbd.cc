@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "services/vmm/service/vbd.h"
 
+#include <mutex>
 #include <utility>
 
 #include "absl/strings/numbers.h"
@@ -24,12 +25,14 @@ std::string BackendPath(const Vbd::Config& config) {
 
 }  // namespace
 
-Vbd::Vbd(Config config, StoreClient& store, proto::Channel channel, block::DataMemory pool)
+Vbd::Vbd(Config config, StoreClient& store, Mutex& mutex, proto::Channel channel,
+         block::DataMemory pool)
     : config_(std::move(config)),
       frontend_(
           absl::StrCat(xl::GuestHome(config_.domid), "/device/vbd/", config_.spec.vdev_number)),
       backend_(BackendPath(config_)),
       store_(store),
+      mutex_(mutex),
       client_(std::move(channel),
               [this](uint32_t id, proto::BlockStatus status) { disk_.Done(id, status); }),
       disk_(config_.spec.vdev, *this, pool) {
@@ -85,14 +88,29 @@ void Vbd::Reset() {
 }
 
 bool Vbd::OnWake() {
-  bool more = client_.OnWake();
-  more |= Serve();
+  const bool more = Serve();
   if (wanted_) Connect();
   if (state_ == kConnected && client_.facts().medium != told_medium_) TellFacts();
   return more;
 }
 
+bool Vbd::ServeHere(const Vcpu& vcpu) {
+  serving_ = &vcpu;
+  const bool more = Serve();
+  serving_ = nullptr;
+  const bool news = state_ == kConnected && client_.facts().medium != told_medium_;
+  return !more && !wanted_ && !news;
+}
+
 bool Vbd::Serve() {
+  client_.Expect();
+  bool more = ServeRings();
+  more |= client_.OnWake();
+  more |= ServeRings();
+  return more;
+}
+
+bool Vbd::ServeRings() {
   if (!disk_.connected()) return false;
   const bool more = disk_.Serve();
   client_.Flush();
@@ -133,11 +151,20 @@ void Vbd::Unpin(uint32_t ref, bool write) {
   domain_->grants().Unpin(proto::kBlkbackDomid, ref, write);
 }
 
+bool Vbd::Copy(uint32_t ref, uint32_t offset, uint8_t* data, uint32_t bytes, bool to_guest) {
+  GrantTable& grants = domain_->grants();
+  return (to_guest
+              ? grants.CopyTo(proto::kBlkbackDomid, ref, offset, data, bytes)
+              : grants.CopyFrom(proto::kBlkbackDomid, ref, offset, data, bytes)) == xen::kGrantOk;
+}
+
 bool Vbd::Submit(uint32_t id, const block::DiskRequest& request) {
   return client_.Submit(id, request).ok();
 }
 
-void Vbd::Notify(uint32_t port) { domain_->events().RaiseFromService(port, proto::kBlkbackDomid); }
+void Vbd::Notify(uint32_t port) {
+  domain_->events().RaiseFromService(port, proto::kBlkbackDomid, serving_);
+}
 
 // A guest that writes its state without end is read once at a time.
 void Vbd::OnFrontendChanged() {
@@ -153,6 +180,7 @@ void Vbd::OnFrontendChanged() {
                                         frontend_state_ = 0;
                                     })},
                  {}, [this](const absl::Status&) {
+                   std::lock_guard lock(mutex_);
                    reading_ = false;
                    OnFrontendState(frontend_state_);
                    if (std::exchange(read_again_, false)) OnFrontendChanged();
@@ -204,6 +232,7 @@ void Vbd::Connect() {
   connecting_ = true;
   keys_.clear();
   ReadKeys(blkif::ShapeKeys(), [this, attempt = ++attempt_](const absl::Status&) {
+    std::lock_guard lock(mutex_);
     if (attempt == attempt_) ReadRings(attempt);
   });
 }
@@ -212,6 +241,7 @@ void Vbd::ReadRings(uint32_t attempt) {
   const auto keys = blkif::RingKeys(keys_, config_.max_queues);
   if (!keys.ok()) return Fail(keys.status().message());
   ReadKeys(*keys, [this, attempt](const absl::Status&) {
+    std::lock_guard lock(mutex_);
     if (attempt == attempt_) ConnectRings();
   });
 }

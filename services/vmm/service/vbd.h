@@ -6,7 +6,13 @@
 // starts over. A death of blkback changes none of them. Being detached: 5, until the
 // front-end has said 6.
 //
-// Event thread.
+// Who serves. The thread of the vCPU that sent the event, on the spot: blkback runs before all
+// VMMs, so on the same CPU it has answered a disk's requests when the signal's system call returns,
+// and nobody else needs to run. Whatever that thread can not do is the event thread's: what blkback
+// answers later, what another vCPU asks for meanwhile, and all that has to do with XenStore.
+//
+// `mutex`, the Disks', is held by whoever calls; what XenStore's answers call takes it itself.
+// Event thread, but for ServeHere.
 #pragma once
 
 #include <cstdint>
@@ -19,6 +25,7 @@
 #include "services/vmm/blkif/disk.h"
 #include "services/vmm/blkif/frontend_keys.h"
 #include "services/vmm/domain.h"
+#include "services/vmm/mutex.h"
 #include "services/vmm/service/store_client.h"
 #include "services/xl/disk_spec.h"
 #include "services/xl/xenstore_node.h"
@@ -35,7 +42,8 @@ class Vbd final : private blkif::World {
   };
 
   // `channel` is with blkback, `pool` is its data pool.
-  Vbd(Config config, StoreClient& store, proto::Channel channel, block::DataMemory pool);
+  Vbd(Config config, StoreClient& store, Mutex& mutex, proto::Channel channel,
+      block::DataMemory pool);
 
   // Before the guest's first boot.
   void SetDomain(Domain& domain) { domain_ = &domain; }
@@ -56,8 +64,9 @@ class Vbd final : private blkif::World {
 
   // blkback has signalled. True: again, after others.
   bool OnWake();
-  // The guest has sent an event. True: again, after others.
-  bool Serve();
+  // The guest has sent an event; on the thread of the vCPU that did. False: the event thread has to
+  // do the rest.
+  bool ServeHere(const Vcpu& vcpu);
 
  private:
   // Of XenbusState.
@@ -73,8 +82,14 @@ class Vbd final : private blkif::World {
   // blkif::World
   uint8_t* Pin(uint32_t ref, bool write) override;
   void Unpin(uint32_t ref, bool write) override;
+  bool Copy(uint32_t ref, uint32_t offset, uint8_t* data, uint32_t bytes, bool to_guest) override;
   bool Submit(uint32_t id, const block::DiskRequest& request) override;
   void Notify(uint32_t port) override;
+
+  // Takes what the guest asks for and what blkback has answered by then. True:
+  // again, after others.
+  bool Serve();
+  bool ServeRings();
 
   void OnFrontendChanged();
   void OnFrontendState(uint32_t state);
@@ -96,9 +111,12 @@ class Vbd final : private blkif::World {
   const std::string frontend_;  // paths
   const std::string backend_;
   StoreClient& store_;
+  Domain* domain_ = nullptr;
+
+  Mutex& mutex_;
   block::BlockClient client_;
   blkif::Disk disk_;
-  Domain* domain_ = nullptr;
+  const Vcpu* serving_ = nullptr;  // whose thread serves; null: the event thread
 
   State state_ = kInitialising;
   uint32_t attempt_ = 0;  // to connect; another number: the former is not to go on
