@@ -57,6 +57,14 @@ def _two_cpus(results, reference):
     return text
 
 
+def _disk(results, reference):
+    rows = [[f"`{row['name']}`: {row['what']}", _figure(row["xen"]), _figure(round(value)), _figure(row["required"]), _figure(row["goal"]),
+             f"{value / row['xen']:.2f}"]
+            for row in reference["disk"] if (value := results["disk"].get(row["name"])) is not None]
+    return "\n" + _table(["a guest's RAM disk (448 MiB guest, machine of 3 GiB)", "Xen 4.17", "Pyrene", "at most", "goal", "ratio"],
+                         rows) if rows else ""
+
+
 def _boot(results, reference):
     rows = []
     parts = results["boot"].get("parts", {})
@@ -86,4 +94,5 @@ def _sizes(results):
 
 def markdown(results, reference):
     head = CONDITIONS if results["machine"] == "virt" else RASPI
-    return f"# Cost\n\n{head}\n" + _operations(results, reference) + _two_cpus(results, reference) + _boot(results, reference) + _sizes(results)
+    return f"# Cost\n\n{head}\n" + "".join(
+        part(results, reference) for part in (_operations, _disk, _two_cpus, _boot)) + _sizes(results)

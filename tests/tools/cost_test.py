@@ -43,11 +43,12 @@ class ReportTest(unittest.TestCase):
     REFERENCE = {"rows": [row("hypercall", 430, 420.0, 300)], "services": [{"name": "call", "what": "call/reply", "goal": 400}],
                  "store": [], "blackouts": [],
                  "between_cpus": [{"name": "sgi", "what": "SGI", "xen": None}], "latency": [{"name": "idle", "what": "it sleeps", "xen": None}],
+                 "disk": [{"name": "read", "what": "a read", "xen": 50600, "required": 25000, "goal": 12000, "limit": 24300}],
                  "boot": {"rows": [{"name": "create", "what": "xl create itself", "xen": 342.5, "goal": 20, "required": 60}]}}
 
     def results(self, **parts):
-        return {"machine": "virt", "rows": {}, "services": {}, "store": {}, "blackouts": {}, "between_cpus": {}, "latency": {}, "boot": {},
-                "sizes": {}, **parts}
+        return {"machine": "virt", "rows": {}, "services": {}, "store": {}, "blackouts": {}, "disk": {}, "between_cpus": {}, "latency": {},
+                "boot": {}, "sizes": {}, **parts}
 
     def test_ratio_is_to_the_smaller_figure(self):
         text = bench_report.markdown(self.results(rows={"hypercall": 210.0}), self.REFERENCE)
@@ -68,6 +69,14 @@ class ReportTest(unittest.TestCase):
         text = bench_report.markdown(self.results(between_cpus=between, latency=latency), self.REFERENCE)
         self.assertRegex(text, r"\| `sgi`: SGI +\| +- \| +900 \| +400 \| +500 \|")
         self.assertRegex(text, r"\| `idle`: it sleeps +\| +- \| +3 \| +300 \| +301 \|")
+
+    def test_disk_rows_show_what_is_required(self):
+        text = bench_report.markdown(self.results(disk={"read": 23920.6}), self.REFERENCE)
+        self.assertRegex(text, r"\| `read`: a read +\| +50600 \| +23921 \| +25000 \| +12000 \| +0\.47 \|")
+
+    def test_a_disk_that_costs_more_than_its_limit_is_told(self):
+        self.assertEqual(cost.disk_wrong({"read": 24300.0}, self.REFERENCE), [])
+        self.assertEqual(cost.disk_wrong({"read": 24301.0}, self.REFERENCE), ["read: 24301 instructions, at most 24300 are allowed"])
 
     def test_nothing_measured_is_no_table(self):
         self.assertNotIn("|", bench_report.markdown(self.results(), self.REFERENCE))
