@@ -168,7 +168,7 @@ xen::GrantStatus GrantTable::WithPage(uint16_t domid, uint32_t ref, bool write, 
       status != xen::kGrantOk) {
     return status;
   }
-  if (alone) gfn = __atomic_load_n(&TableEntry(ref)->frame, __ATOMIC_ACQUIRE);
+  if (alone) gfn = GuestAcquire(&TableEntry(ref)->frame);
   std::byte* const page = memory_.GrantablePage(gfn);
   const xen::GrantStatus status = page == nullptr ? xen::kGrantBadPage
                                   : use(page)     ? xen::kGrantOk

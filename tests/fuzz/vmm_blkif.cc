@@ -16,6 +16,7 @@
 #include <string>
 #include <vector>
 
+#include "runtime/guarded.h"
 #include "runtime/load_hook.h"
 #include "services/vmm/blkif/disk.h"
 #include "services/vmm/blkif/frontend_keys.h"
@@ -89,6 +90,15 @@ class Guest final : public World, private runtime::LoadHook {
     return page(ref);
   }
   void Unpin(uint32_t ref, bool) override { Require(ref < kGrants && pins_[ref]-- > 0); }
+  bool Copy(uint32_t ref, uint32_t offset, uint8_t* data, uint32_t bytes, bool to_guest) override {
+    Require(offset <= kPageBytes && bytes <= kPageBytes - offset);
+    uint8_t* const place = Pin(ref, to_guest);
+    if (place == nullptr) return false;
+    const bool copied = to_guest ? runtime::GuardedCopy(place + offset, data, bytes)
+                                 : runtime::GuardedCopy(data, place + offset, bytes);
+    Unpin(ref, to_guest);
+    return copied;
+  }
   void Notify(uint32_t port) override { Require(ports_.contains(port)); }
   bool Submit(uint32_t id, const block::DiskRequest& request) override {
     Require(id < Disk::kRequests);
