@@ -113,8 +113,11 @@ const block::DiskFacts& DeviceDisk::facts() const {
   facts_ = device_.facts();
   // Nobody is told anything yet.
   if (!device_.ready()) facts_.medium = 0;
-  if (device_sectors_ != 0)
-    facts_.sectors = facts_.sectors == device_sectors_ ? sectors_ : 0;  // of no other card
+  if (device_sectors_ != 0) {
+    const bool fits = device_.ready() && facts_.sectors == device_sectors_;
+    if (fits && medium_ == 0) medium_ = facts_.medium;
+    facts_.sectors = fits && facts_.medium == medium_ ? sectors_ : 0;
+  }
   facts_.read_only |= read_only_;
   facts_.max_sectors = std::min(facts_.max_sectors, kMaxSectors);
   return facts_;

@@ -83,7 +83,8 @@ class DeviceDisk final : public block::Disk {
   static constexpr uint32_t kMaxSectors = 256;
 
   DeviceDisk(Device& device, bool read_only);
-  // The extents are those of a device of `map.device_sectors`; another one is none that it knows.
+  // The extents are those of the first medium that is seen with `map.device_sectors`; on another
+  // one this disk has no sectors.
   DeviceDisk(Device& device, bool read_only, const block::DiskMap& map);
   ~DeviceDisk() override { device_.Forget(*this); }
 
@@ -110,6 +111,7 @@ class DeviceDisk final : public block::Disk {
   Device& device_;
   const bool read_only_;
   const uint64_t device_sectors_ = 0;  // 0: any
+  mutable uint32_t medium_ = 0;        // that has the extents; 0: not seen yet
   uint64_t sectors_ = 0;
   std::vector<Piece> pieces_;  // empty: the whole device
   std::vector<Split> splits_;  // as many as there were at once: the block server bounds them

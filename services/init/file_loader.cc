@@ -174,7 +174,7 @@ absl::Status FileLoader::TakeMap(Work& work, proto::FsReply::Reader reply) {
     map.device = device;
     map.device_sectors = from.getDiskSectors();
   }
-  const absl::Status bad = absl::InternalError("fs gave a map that can not be");
+  absl::Status bad = absl::InternalError("fs gave a map that can not be");
   if (device != map.device || device.size() > kMaxDevice ||
       from.getDiskSectors() != map.device_sectors || from.getExtents().size() == 0) {
     return bad;

@@ -153,6 +153,43 @@ TEST_F(DeviceTest, AMapIsOfOneDeviceOnly) {
   EXPECT_NE(disk.facts().medium, 0u);
 }
 
+// A card's driver without data.
+class Slot final : public block::Disk {
+ public:
+  const block::DiskFacts& facts() const override { return facts_; }
+  bool CanStart() const override { return true; }
+  void Start(const block::DiskRequest& request) override {
+    Complete(request.tag, proto::BlockStatus::IO_ERROR);
+  }
+  void OnInterrupt() override {}
+  void Insert(uint64_t sectors) {
+    facts_.sectors = sectors;
+    facts_.max_sectors = 64;
+    ++facts_.medium;
+  }
+
+ private:
+  block::DiskFacts facts_;
+};
+
+TEST_F(DeviceTest, AnotherMediumOfTheSameSizeHasNoSectorsOfIt) {
+  Slot slot;
+  server_ = std::make_unique<block::BlockServer>(slot);
+  server_->AddClient(channel_.Open(proto::Side::kServer, bell_),
+                     {driver_view_.data(), kDataBytes, 0});
+  const block::DiskMap map = Scattered();
+  const DeviceDisk disk(*device_, false, map);
+  const auto sectors = [&](uint64_t of_card) {
+    slot.Insert(of_card);
+    for (int i = 0; i < 10; ++i) Turn();
+    return disk.facts().sectors;
+  };
+  EXPECT_EQ(sectors(0), 0u) << "no card yet";
+  EXPECT_EQ(sectors(kDeviceSectors), block::SectorsOf(map.extents));
+  EXPECT_EQ(sectors(0), 0u) << "taken out";
+  EXPECT_EQ(sectors(kDeviceSectors), 0u) << "whose is that?";
+}
+
 TEST_F(DeviceTest, ADiskThatIsGoneIsToldNothing) {
   auto disk = std::make_unique<DeviceDisk>(*device_, false, Scattered());
   while (!device_->ready()) Turn();

@@ -100,7 +100,7 @@ absl::Status PrintDisk(Session& session, uint32_t domid, const std::string& vdev
 
 absl::Status ResolveDisks(Session& session, absl::Span<DiskSpec> disks) {
   for (DiskSpec& disk : disks) {
-    const absl::Status status = ResolveLoopDevice(session.xenstore, disk);
+    absl::Status status = ResolveLoopDevice(session.xenstore, disk);
     if (!status.ok()) return status;
   }
   return CheckMounted(session, disks);
