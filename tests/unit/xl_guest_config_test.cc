@@ -255,7 +255,7 @@ TEST(GuestConfig, WhatADiskIsIsSaidByItsTarget) {
     Source source;
     std::string target;
     std::string file;
-  } kDisks[] = {
+  } disks[] = {
       {"phy:/dev/vda,xvda,w", Source::kPhy, "/dev/vda", ""},
       {"phy:vda2,xvda,w", Source::kPhy, "/dev/vda2", ""},
       {"file:/dev/vda,xvda,w", Source::kPhy, "/dev/vda", ""},
@@ -265,7 +265,7 @@ TEST(GuestConfig, WhatADiskIsIsSaidByItsTarget) {
       {"sd/root.img,raw,xvda,rw", Source::kFile, "sd/root.img", "/root.img"},
       {"phy:/sd/root.img,xvda,w", Source::kFile, "/sd/root.img", "/root.img"},
   };
-  for (const auto& [text, source, target, file] : kDisks) {
+  for (const auto& [text, source, target, file] : disks) {
     const GuestConfig config =
         Good(std::string(kMinimum) + "disk=['" + text + "']\n", GuestFeatures{.disks = true});
     ASSERT_EQ(config.disks.size(), 1u) << text;
