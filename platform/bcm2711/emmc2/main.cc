@@ -3,10 +3,14 @@
 // The service `emmc2`: the SD card on the BCM2711's second SD controller. Its capabilities:
 // `registers`, `irq`, `descriptors` (ADMA2's table), `deviceTree`, `events`; for each argument NAME
 // the channel NAME and its data NAME.data.
+#include <algorithm>
+
 #include "absl/strings/str_cat.h"
 #include "platform/bcm2711/emmc2/dma_offset.h"
 #include "platform/bcm2711/emmc2/sd_disk.h"
 #include "platform/block/driver.h"
+#include "runtime/kernel/error.h"
+#include "runtime/kernel/syscall.h"
 #include "runtime/log.h"
 #include "runtime/service.h"
 
@@ -56,6 +60,19 @@ absl::StatusOr<DescriptorTable> FindTable(const block::DmaMemory& memory) {
                          memory.memory.size() / sizeof(uint64_t), *offset};
 }
 
+// A driver's priority is for short work behind an interrupt. One that moves the data itself works
+// for seconds under load, and is not to keep its CPU from the console and the prompt: below all
+// services, above guests' vCPUs.
+absl::Status GiveWay() {
+  constexpr uint8_t kCopyingPriority = 6;
+  const sys::ThreadFacts own = sys::ThreadInfo(kSelfThreadCap);
+  ThreadParameters parameters = own.parameters;
+  parameters.priority = std::min(parameters.priority, kCopyingPriority);
+  const Status status =
+      own.status == Status::kOk ? sys::ThreadSet(kSelfThreadCap, parameters, 0, 0) : own.status;
+  return runtime::ToStatus(status, "the driver's priority");
+}
+
 absl::Status Run(block::Driver& driver, int count, char** names) {
   if (absl::Status status = driver.Start(); !status.ok()) return status;
   const absl::StatusOr<runtime::Memory> registers =
@@ -69,6 +86,9 @@ absl::Status Run(block::Driver& driver, int count, char** names) {
   SdhciHost host(io, *table);
   SdDisk disk(host, io);
   if (absl::Status status = disk.Open(); !status.ok()) return status;
+  if (!host.adma()) {
+    if (absl::Status status = GiveWay(); !status.ok()) return status;
+  }
   runtime::LogInfo("SD card: ", disk.card().Description(), ", ", disk.facts().sectors, " sectors",
                    disk.facts().read_only ? ", read-only" : "");
   return driver.Serve(disk, count, names);

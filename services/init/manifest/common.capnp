@@ -29,7 +29,7 @@ const xenstore :M.Service = (
 
 const xl :M.Service = (
   name = "xl", file = "services/xl", heapKib = 1024, quotaPages = 48, priority = 8,
-  heartbeatMs = 15000, restart = always, logKib = 8, capabilities = [.events]);  # a driver that copies by hand may have its CPU for seconds
+  heartbeatMs = 4000, restart = always, logKib = 8, capabilities = [.events]);
 
 # Its event thread; it starts its vCPUs' threads itself, at priority 4. Its quota grows with its guest's memory and vCPUs (services/init/guest.cc).
 const vmm :M.Service = (
