@@ -14,7 +14,6 @@
 namespace pyrene::block {
 namespace {
 
-constexpr size_t kMaxDeviceName = 63;
 constexpr size_t kWord = sizeof(capnp::word);
 constexpr size_t kWordsOfExtent = 2;
 // The first word, the root's pointer, the struct, the name, the list's tag; rounded up.
@@ -37,11 +36,9 @@ absl::Status Parse(proto::DiskMap::Reader message, DiskMap& map) {
   if (extents.size() == 0 || extents.size() > kMaxExtents)
     return absl::InvalidArgumentError("a disk's map without extents, or with too many");
   for (const auto extent : extents) {
-    const uint64_t first = extent.getSector();
-    const uint64_t sectors = extent.getSectors();
-    if (sectors == 0 || first > map.device_sectors || sectors > map.device_sectors - first)
+    map.extents.push_back({extent.getSector(), extent.getSectors()});
+    if (!LiesOn(map.extents.back(), map.device_sectors))
       return absl::InvalidArgumentError("an extent that is not on the device");
-    map.extents.push_back({first, sectors});
   }
   return absl::OkStatus();
 }

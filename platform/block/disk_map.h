@@ -16,6 +16,8 @@ namespace pyrene::block {
 
 // More pieces than that no disk has: fs refuses such a file.
 inline constexpr size_t kMaxExtents = 4096;
+// Bytes.
+inline constexpr size_t kMaxDeviceName = 63;
 
 struct DiskMap {
   std::string device;  // "/dev/vda"

@@ -12,4 +12,10 @@ struct Extent {
   uint64_t sectors = 0;
 };
 
+// Whether it has sectors, all of them on a disk of so many.
+constexpr bool LiesOn(const Extent& extent, uint64_t disk_sectors) {
+  return extent.sectors != 0 && extent.sector <= disk_sectors &&
+         extent.sectors <= disk_sectors - extent.sector;
+}
+
 }  // namespace pyrene::block

@@ -17,7 +17,6 @@ constexpr unsigned kBatch = 4;
 constexpr uint64_t kPage = 4096;
 constexpr size_t kMaxReason = 250;
 constexpr absl::string_view kDevices = "/dev/";
-constexpr size_t kMaxDevice = 63;
 
 std::string OnCard(const std::string& path) { return absl::StrCat("/", fs::kCardFolder, path); }
 
@@ -175,17 +174,14 @@ absl::Status FileLoader::TakeMap(Work& work, proto::FsReply::Reader reply) {
     map.device_sectors = from.getDiskSectors();
   }
   absl::Status bad = absl::InternalError("fs gave a map that can not be");
-  if (device != map.device || device.size() > kMaxDevice ||
+  if (device != map.device || device.size() > block::kMaxDeviceName ||
       from.getDiskSectors() != map.device_sectors || from.getExtents().size() == 0) {
     return bad;
   }
   for (const proto::Extent::Reader extent : from.getExtents()) {
     const block::Extent next{extent.getSector(), extent.getSectors()};
-    if (next.sectors == 0 || next.sector > map.device_sectors ||
-        next.sectors > map.device_sectors - next.sector ||
-        map.extents.size() == block::kMaxExtents) {
+    if (!block::LiesOn(next, map.device_sectors) || map.extents.size() == block::kMaxExtents)
       return bad;
-    }
     map.extents.push_back(next);
   }
   if (from.getNext() == map.extents.size()) return absl::OkStatus();

@@ -22,7 +22,7 @@ pyrene_planted_bug(init_client services/init/client/supervision_client.cc "const
   "const uint32_t number = static_cast<uint32_t>(event.getPing());")
 # A partition that is longer than its disk.
 pyrene_planted_bug(init_file_loader services/init/file_loader.cc
-  "        next.sectors > map.device_sectors - next.sector ||\n" "")
+  "!block::LiesOn(next, map.device_sectors) || " "")
 # A guest without a CPU.
 pyrene_planted_bug(init_guest services/init/guest_check.cc "config.getVcpus() == 0 || " "")
 # A channel's bit that is init's.
