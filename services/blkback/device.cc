@@ -36,19 +36,23 @@ Device::Device(proto::Channel channel, unsigned bit, runtime::Memory data)
       client_(std::move(channel),
               [this](uint32_t id, proto::BlockStatus status) { Done(id, status); }) {}
 
-// Room for the largest transfer, wherever the free pages lie: a run of that many pages is found
-// unless three others cut the memory up, and then they end.
-bool Device::HasRoom() const {
-  return client_.unanswered() < std::min(client_.depth(), block::BlockClient::kMaxDepth) &&
-         pages_.HasRun(DeviceDisk::kMaxSectors * block::kSectorBytes / kPageBytes);
+bool Device::CanStart(const DeviceDisk& disk) const {
+  // Room for the largest transfer, wherever the free pages lie: a run of that many pages is found
+  // unless three others cut the memory up, and then they end.
+  if (client_.unanswered() >= std::min(client_.depth(), block::BlockClient::kMaxDepth) ||
+      !pages_.HasRun(DeviceDisk::kMaxSectors * block::kSectorBytes / kPageBytes))
+    return false;
+  return disk.under_way_ == 0 ||
+         std::none_of(users_.begin(), users_.end(), [&](const DeviceDisk* other) {
+           return other != &disk &&
+                  (other->under_way_ != 0 ||
+                   (other->last_start_ != 0 && starts_ - other->last_start_ < kRecentStarts));
+         });
 }
 
 void Device::Start(DeviceDisk& disk, const block::DiskRequest& request) {
-  if (!CanStart()) return waiting_.push_back({&disk, request});
-  Send(disk, request);
-}
-
-void Device::Send(DeviceDisk& disk, const block::DiskRequest& request) {
+  ++disk.under_way_;
+  disk.last_start_ = ++starts_;
   const auto slot =
       std::find_if(slots_.begin(), slots_.end(), [](const Slot& s) { return !s.used; });
   const bool data =
@@ -84,22 +88,25 @@ void Device::Done(uint32_t id, proto::BlockStatus status) {
   }
   if (slot.first_page != block::PagePool::kNone) pages_.Free(slot.first_page, slot.pages);
   slot.used = false;
-  if (slot.disk != nullptr) slot.disk->Done(slot.request.tag, status);
-  while (!waiting_.empty() && HasRoom()) {
-    const Waiting next = waiting_.front();
-    waiting_.pop_front();
-    Send(*next.disk, next.request);
+  if (slot.disk != nullptr) {
+    --slot.disk->under_way_;
+    slot.disk->Done(slot.request.tag, status);
   }
+  // Its own parts are not always first.
+  for (size_t i = 0; i < users_.size(); ++i) users_[(turn_ + i) % users_.size()]->StartWaiting();
+  ++turn_;
 }
 
-void Device::Forget(const DeviceDisk& disk) {
+void Device::Remove(const DeviceDisk& disk) {
   for (Slot& slot : slots_) {
     if (slot.disk == &disk) slot.disk = nullptr;
   }
-  std::erase_if(waiting_, [&disk](const Waiting& waiting) { return waiting.disk == &disk; });
+  std::erase(users_, &disk);
 }
 
-DeviceDisk::DeviceDisk(Device& device, bool read_only) : device_(device), read_only_(read_only) {}
+DeviceDisk::DeviceDisk(Device& device, bool read_only) : device_(device), read_only_(read_only) {
+  device_.Add(*this);
+}
 
 DeviceDisk::DeviceDisk(Device& device, bool read_only, const block::DiskMap& map)
     : device_(device), read_only_(read_only), device_sectors_(map.device_sectors) {
@@ -107,6 +114,7 @@ DeviceDisk::DeviceDisk(Device& device, bool read_only, const block::DiskMap& map
     pieces_.push_back({sectors_, extent});
     sectors_ += extent.sectors;
   }
+  device_.Add(*this);
 }
 
 const block::DiskFacts& DeviceDisk::facts() const {
@@ -128,29 +136,35 @@ void DeviceDisk::Start(const block::DiskRequest& request) {
       std::find_if(splits_.begin(), splits_.end(), [](const Split& s) { return s.parts == 0; });
   if (split == splits_.end()) split = splits_.insert(split, Split{});
   const auto tag = static_cast<uint32_t>(split - splits_.begin());
-  // One more, so that it does not end before all parts are there.
-  *split = {1, request.tag, proto::BlockStatus::OK};
+  *split = {0, request.tag, proto::BlockStatus::OK};
   block::DiskRequest part = request;
   part.tag = tag;
   if (pieces_.empty() || request.operation == block::Operation::kFlush) {
-    ++split->parts;
-    device_.Start(*this, part);
-    return Done(tag, proto::BlockStatus::OK);
+    waiting_.push_back(part);
+  } else {
+    auto piece = std::upper_bound(pieces_.begin(), pieces_.end(), request.sector,
+                                  [](uint64_t sector, const Piece& p) { return sector < p.begin; });
+    --piece;
+    for (uint32_t done = 0; done < request.count; ++piece) {
+      const uint64_t within = request.sector + done - piece->begin;
+      part.sector = piece->extent.sector + within;
+      part.count = static_cast<uint32_t>(
+          std::min<uint64_t>(request.count - done, piece->extent.sectors - within));
+      part.offset = request.offset + done * block::kSectorBytes;
+      done += part.count;
+      waiting_.push_back(part);
+    }
   }
-  auto piece = std::upper_bound(pieces_.begin(), pieces_.end(), request.sector,
-                                [](uint64_t sector, const Piece& p) { return sector < p.begin; });
-  --piece;
-  for (uint32_t done = 0; done < request.count; ++piece) {
-    const uint64_t within = request.sector + done - piece->begin;
-    part.sector = piece->extent.sector + within;
-    part.count = static_cast<uint32_t>(
-        std::min<uint64_t>(request.count - done, piece->extent.sectors - within));
-    part.offset = request.offset + done * block::kSectorBytes;
-    done += part.count;
-    ++splits_[tag].parts;
+  split->parts = static_cast<unsigned>(waiting_.size());
+  StartWaiting();
+}
+
+void DeviceDisk::StartWaiting() {
+  while (!waiting_.empty() && device_.CanStart(*this)) {
+    const block::DiskRequest part = waiting_.front();
+    waiting_.pop_front();
     device_.Start(*this, part);
   }
-  Done(tag, proto::BlockStatus::OK);
 }
 
 void DeviceDisk::Done(uint32_t tag, proto::BlockStatus status) {

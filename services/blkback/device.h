@@ -43,12 +43,17 @@ class Device {
   // The driver has said what the device is.
   bool ready() const { return client_.has_facts(); }
   const block::DiskFacts& facts() const { return client_.facts(); }
-  bool CanStart() const { return waiting_.empty() && HasRoom(); }
-  // Without room it waits, behind those that wait already. `disk.Done` comes with the request's
-  // tag, in this call or in a later one.
+
+  // A disk that uses the device, until Remove; what is under way for it then ends, and is told
+  // nobody.
+  void Add(DeviceDisk& disk) { users_.push_back(&disk); }
+  void Remove(const DeviceDisk& disk);
+  // Whether a request of that disk's may go to the device now: it has as many under way as the
+  // device takes, but one only while others use the device, too. So a guest with one request at a
+  // time waits for one of each other guest's, however many those have.
+  bool CanStart(const DeviceDisk& disk) const;
+  // Only when it can. `disk.Done` comes with the request's tag, in this call or in a later one.
   void Start(DeviceDisk& disk, const block::DiskRequest& request);
-  // What is under way for it ends, and is told nobody.
-  void Forget(const DeviceDisk& disk);
 
  private:
   struct Slot {
@@ -59,13 +64,10 @@ class Device {
     uint32_t pages = 0;
   };
 
-  struct Waiting {
-    DeviceDisk* disk;
-    block::DiskRequest request;
-  };
+  // A disk that started none of the last so many requests does not use the device: one that waits
+  // for each answer before it asks again still does between them.
+  static constexpr uint64_t kRecentStarts = 64;
 
-  bool HasRoom() const;
-  void Send(DeviceDisk& disk, const block::DiskRequest& request);
   void Done(uint32_t id, proto::BlockStatus status);
 
   const unsigned bit_;
@@ -73,7 +75,9 @@ class Device {
   block::PagePool pages_;
   block::BlockClient client_;
   std::array<Slot, block::BlockClient::kMaxDepth> slots_;
-  std::deque<Waiting> waiting_;  // only while something is under way
+  std::vector<DeviceDisk*> users_;
+  size_t turn_ = 0;      // of the users: who is first when there is room
+  uint64_t starts_ = 0;  // requests, ever
 };
 
 // A guest's disk: the device, or extents of it, one behind the other (a partition, or a file).
@@ -86,16 +90,21 @@ class DeviceDisk final : public block::Disk {
   // The extents are those of the first medium that is seen with `map.device_sectors`; on another
   // one this disk has no sectors.
   DeviceDisk(Device& device, bool read_only, const block::DiskMap& map);
-  ~DeviceDisk() override { device_.Forget(*this); }
+  DeviceDisk(const DeviceDisk&) = delete;
+  DeviceDisk& operator=(const DeviceDisk&) = delete;
+  ~DeviceDisk() override { device_.Remove(*this); }
 
   const block::DiskFacts& facts() const override;
-  bool CanStart() const override { return device_.CanStart(); }
+  bool CanStart() const override { return waiting_.empty() && device_.CanStart(*this); }
   void Start(const block::DiskRequest& request) override;
   void OnInterrupt() override {}
   // The device's answer.
   void Done(uint32_t tag, proto::BlockStatus status);
+  // Starts what waits, as far as the device lets it.
+  void StartWaiting();
 
  private:
+  friend class Device;
   // Where an extent begins on the guest's disk, and on the device.
   struct Piece {
     uint64_t begin;
@@ -115,6 +124,10 @@ class DeviceDisk final : public block::Disk {
   uint64_t sectors_ = 0;
   std::vector<Piece> pieces_;  // empty: the whole device
   std::vector<Split> splits_;  // as many as there were at once: the block server bounds them
+  std::deque<block::DiskRequest> waiting_;  // parts of one request
+  // The device's account.
+  unsigned under_way_ = 0;
+  uint64_t last_start_ = 0;  // 0: none
   mutable block::DiskFacts facts_;
 };
 

@@ -190,17 +190,97 @@ TEST_F(DeviceTest, AnotherMediumOfTheSameSizeHasNoSectorsOfIt) {
   EXPECT_EQ(sectors(kDeviceSectors), 0u) << "whose is that?";
 }
 
+// A device that does one request at a time, each in one tick, as a card does.
+class Serial final : public block::Disk {
+ public:
+  Serial() {
+    facts_.sectors = kDeviceSectors;
+    facts_.max_sectors = 64;
+  }
+  const block::DiskFacts& facts() const override { return facts_; }
+  bool CanStart() const override { return !busy_; }
+  void Start(const block::DiskRequest& request) override {
+    busy_ = true;
+    tag_ = request.tag;
+  }
+  void OnInterrupt() override {
+    if (std::exchange(busy_, false)) Complete(tag_, proto::BlockStatus::OK);
+  }
+
+ private:
+  block::DiskFacts facts_;
+  bool busy_ = false;
+  uint32_t tag_ = 0;
+};
+
+// A guest that has up to `depth` reads under way, all the time.
+class Reader {
+ public:
+  Reader(Device& device, const block::DataMemory& memory, unsigned depth)
+      : disk_(device, true), memory_(memory), depth_(depth) {
+    disk_.SetCompletion([this](uint32_t, proto::BlockStatus) {
+      --under_way_;
+      ++done_;
+    });
+  }
+  void Turn() {
+    for (; under_way_ < depth_ && disk_.CanStart(); ++under_way_)
+      disk_.Start({block::Operation::kRead, 0, 8, &memory_, 0, 0});
+  }
+  unsigned under_way() const { return under_way_; }
+  uint64_t done() const { return done_; }
+
+ private:
+  DeviceDisk disk_;
+  const block::DataMemory& memory_;
+  const unsigned depth_;
+  unsigned under_way_ = 0;
+  uint64_t done_ = 0;
+};
+
+// At least 40 % of its rate alone are asked for.
+TEST_F(DeviceTest, ADeepQueueLeavesAnotherGuestItsShare) {
+  constexpr int kTicks = 2000;
+  Serial serial;
+  server_ = std::make_unique<block::BlockServer>(serial);
+  server_->AddClient(channel_.Open(proto::Side::kServer, bell_),
+                     {driver_view_.data(), kDataBytes, 0});
+  const auto run = [&](const std::vector<Reader*>& readers) {
+    for (int tick = 0; tick < kTicks; ++tick) {
+      device_->OnWake();
+      for (Reader* const reader : readers) reader->Turn();
+      device_->Flush();
+      server_->Round();
+      serial.OnInterrupt();
+      server_->Round();
+    }
+  };
+  Reader shallow(*device_, guest_memory_, 1);
+  run({&shallow});
+  const uint64_t alone = shallow.done();
+  EXPECT_GT(alone, kTicks * 9 / 10);
+  Reader deep(*device_, guest_memory_, 32);
+  run({&deep, &shallow});
+  EXPECT_GE(shallow.done() - alone, alone * 4 / 10);
+  EXPECT_GE(deep.done(), alone * 4 / 10);
+  // Alone again, it uses the device's depth.
+  run({&deep});
+  EXPECT_GT(deep.under_way(), 16u);
+}
+
 TEST_F(DeviceTest, ADiskThatIsGoneIsToldNothing) {
   auto disk = std::make_unique<DeviceDisk>(*device_, false, Scattered());
   while (!device_->ready()) Turn();
   disk->SetCompletion([](uint32_t, proto::BlockStatus) { FAIL(); });
-  for (uint32_t i = 0; i < 4; ++i) {
-    disk->Start(
-        {block::Operation::kRead, 0, kMostSectors, &guest_memory_, i * kMostSectors * kSector, i});
-  }
+  ASSERT_TRUE(disk->CanStart());
+  // In many parts, some of which wait for the device.
+  const auto all = static_cast<uint32_t>(disk->facts().sectors);
+  disk->Start({block::Operation::kRead, 0, all, &guest_memory_, 0, 0});
+  EXPECT_FALSE(disk->CanStart());
   disk.reset();
+  const DeviceDisk next(*device_, false);
   for (int i = 0; i < 50; ++i) Turn();
-  EXPECT_TRUE(device_->CanStart());
+  EXPECT_TRUE(next.CanStart());
 }
 
 }  // namespace
