@@ -1,7 +1,9 @@
 # SPDX-License-Identifier: Apache-2.0
 """`pyrene test`: runs tests, prints a line for each and the totals."""
 import argparse
+import concurrent.futures
 import fnmatch
+import itertools
 import json
 import os
 import subprocess
@@ -75,7 +77,7 @@ def _rounds(test, soak, log):
 
 
 def _one(test, soak, wrong):
-    """Runs one test and prints its line; true if it passed."""
+    """Runs one test and prints its lines; true if it passed."""
     path = LOGS / f"{test.name}.log"
     path.parent.mkdir(parents=True, exist_ok=True)
     start = time.monotonic()
@@ -91,16 +93,33 @@ def _one(test, soak, wrong):
             except (TestFailure, Failure, OSError, subprocess.SubprocessError) as failure:
                 why = str(failure)
     plural = "" if rounds == 1 else "s"
-    print(f"{test.name}: {rounds} round{plural}, {'FAILED' if why else 'passed'}, {time.monotonic() - start:.1f} s", flush=True)
+    said = [f"{test.name}: {rounds} round{plural}, {'FAILED' if why else 'passed'}, {time.monotonic() - start:.1f} s"]
     if why:
         lines = why.splitlines()
         if not broken and len(lines) == 1:
             output = last_lines(path, REPORTED_LINES)
             lines += ["the end of its output:", *("| " + line for line in output)] if output else []
-        print("\n".join("  " + line for line in lines))
+        said += ["  " + line for line in lines]
         if not broken:
-            print(f"  log: {path.relative_to(ROOT)}", flush=True)
+            said.append(f"  log: {path.relative_to(ROOT)}")
+    print("\n".join(said), flush=True)
     return why is None
+
+
+def _run(tests, soak, wrong):
+    """Runs all; returns how many passed.  Those that use one CPU, and stand behind each other, run on as many at once as there are."""
+    passed = 0
+    for shares, group in itertools.groupby(tests, lambda test: test.shares):
+        if not shares:
+            passed += sum(_one(test, soak, wrong) for test in group)
+            continue
+        with concurrent.futures.ThreadPoolExecutor(os.cpu_count()) as pool:
+            try:
+                passed += sum(pool.map(lambda test: _one(test, soak, wrong), group))
+            except KeyboardInterrupt:
+                pool.shutdown(cancel_futures=True)
+                raise
+    return passed
 
 
 def main(arguments):
@@ -118,6 +137,6 @@ def main(arguments):
         return 0
     with build_lock():
         wrong = _build(tests)
-    passed = sum([_one(test, options.soak, wrong) for test in tests])
+    passed = _run(tests, options.soak, wrong)
     print(f"{passed} passed, {len(tests) - passed} failed")
     return 0 if passed == len(tests) else 1

@@ -19,6 +19,7 @@ class Test:
     needs: tuple[str, ...] = ()   # of "target", "host-sanitize", "lint", "test": see testing.py
     rounds = 1
     soak: int | None = None       # rounds of a soak run; None: not part of it
+    shares = False                # it uses one CPU of this machine and may run beside others of its kind
 
     def __init__(self, name, about=""):
         self.name, self.about = name, about

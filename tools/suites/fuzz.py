@@ -13,6 +13,7 @@ SOAK = 5_000_000
 
 class FuzzTest(Test):
     needs = (fuzz.PRESET,)
+    shares = True
 
     def __init__(self, name, keywords):
         super().__init__(f"fuzz/{name}", fuzz.about(name))

@@ -19,6 +19,7 @@ def bugs():
 
 class PlantedBugTest(Test):
     needs = (fuzz.PRESET,)
+    shares = True
 
     def __init__(self, name):
         super().__init__(f"fuzz/{name}.planted", "the target finds the bug that is planted for it")

@@ -53,7 +53,7 @@ WRITE = ("mount -t ext4 /dev/xvda /mnt; for w in 'a {a}' 'b {b}'; do sh /mnt/wri
 
 class PowerCutTest(Test):
     needs = ("target",)
-    rounds, soak = 10, 200
+    rounds, soak = 3, 200
 
     def __init__(self, test, machine):
         super().__init__(f"system/{test}@{machine}", "no loss of power loses what a guest was told to be written, or damages a file system")

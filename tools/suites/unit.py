@@ -14,6 +14,7 @@ _CALL = re.compile(r"^\s*pyrene_unit_test\(\s*(\w+)([^)]*)\)", re.MULTILINE)
 
 class UnitTest(Test):
     needs = (PRESET,)
+    shares = True
 
     def __init__(self, program, keywords):
         super().__init__(f"unit/{program}")
