@@ -7,7 +7,7 @@
 #                                                         host builds only: a GoogleTest program.  ROUNDS and SOAK are what a
 #                                                         randomised test finds in its environment as PYRENE_ROUNDS.
 #   pyrene_fuzz_target(NAME LIBS ... PARSER x.cc ... [ROUNDS n] [SOAK m])
-#                                                         host builds with sanitizers or coverage only: libFuzzer's main around NAME.cc.
+#                                                         host builds with sanitizers only: libFuzzer's main around NAME.cc.
 #                                                         PARSER is what its corpus is to cover.
 #   pyrene_planted_bug(NAME FILE RIGHT WRONG)             with sanitizers only: the same with FILE's text RIGHT, which must be there
 #                                                         once, replaced by WRONG: a bug that the target is to find
@@ -26,12 +26,7 @@ elseif(PYRENE_SANITIZE)
   # With libFuzzer's counters, so that fuzz targets need no build of their own.
   target_compile_options(pyrene_flags INTERFACE -fsanitize=address,undefined,fuzzer-no-link -fno-sanitize-recover=all
     -fno-omit-frame-pointer)
-  target_link_options(pyrene_flags INTERFACE -fsanitize=address,undefined)
-elseif(PYRENE_COVERAGE)
-  target_compile_options(pyrene_flags INTERFACE -fprofile-instr-generate -fcoverage-mapping)
-  target_link_options(pyrene_flags INTERFACE -fprofile-instr-generate)
-endif()
-if(NOT CMAKE_CROSSCOMPILING AND (PYRENE_SANITIZE OR PYRENE_COVERAGE))
+  target_link_options(pyrene_flags INTERFACE -fsanitize=address,undefined -fprofile-instr-generate)   # of fuzz targets' parsers
   target_compile_definitions(pyrene_flags INTERFACE PYRENE_LOAD_HOOKS)   # runtime/load_hook.h
 endif()
 
@@ -83,11 +78,31 @@ function(pyrene_fuzz_program name folder output)
   set_target_properties(${name} PROPERTIES RUNTIME_OUTPUT_DIRECTORY "${CMAKE_BINARY_DIR}/${folder}" OUTPUT_NAME ${output})
 endfunction()
 
+# These files, which a target's corpus is to cover, count which of their lines run; nothing is written unless LLVM_PROFILE_FILE
+# says where. Headers are counted in the target's own file.
+function(pyrene_count_lines)
+  foreach(pattern ${ARGN})
+    file(GLOB files CONFIGURE_DEPENDS "${PROJECT_SOURCE_DIR}/${pattern}")
+    foreach(file ${files})
+      set(folder "${file}")   # properties belong to the folder whose target compiles the file
+      while(NOT EXISTS "${folder}/CMakeLists.txt")
+        cmake_path(GET folder PARENT_PATH folder)
+      endwhile()
+      if(folder STREQUAL "${PROJECT_SOURCE_DIR}/kernel")   # on the host its logic is a library of its tests
+        set(folder "${PROJECT_SOURCE_DIR}/tests/unit/kernel")
+      endif()
+      set_source_files_properties("${file}" DIRECTORY "${folder}"
+        PROPERTIES COMPILE_OPTIONS "-fprofile-instr-generate=/dev/null;-fcoverage-mapping")
+    endforeach()
+  endforeach()
+endfunction()
+
 function(pyrene_fuzz_target name)
-  if(CMAKE_CROSSCOMPILING OR NOT (PYRENE_SANITIZE OR PYRENE_COVERAGE))
+  if(CMAKE_CROSSCOMPILING OR NOT PYRENE_SANITIZE)
     return()
   endif()
   cmake_parse_arguments(PARSE_ARGV 1 arg "" "ROUNDS;SOAK" "LIBS;PARSER")
+  pyrene_count_lines(tests/fuzz/${name}.cc ${arg_PARSER})
   add_library(fuzz_${name}_objects OBJECT ${name}.cc)
   target_link_libraries(fuzz_${name}_objects PUBLIC pyrene_flags ${arg_LIBS} pyrene::gtest)   # of fixtures that unit tests share
   pyrene_fuzz_program(fuzz_${name} fuzz ${name})

@@ -8,8 +8,7 @@ import progress
 import sysroot
 from paths import BUILD, ROOT
 
-FOLDERS = {"cross": BUILD, "host": BUILD / "host", "host-sanitize": BUILD / "host-sanitize",
-           "host-coverage": BUILD / "host-coverage"}
+FOLDERS = {"cross": BUILD, "host": BUILD / "host", "host-sanitize": BUILD / "host-sanitize"}
 
 
 def _compile(preset, programs=()):

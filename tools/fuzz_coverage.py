@@ -1,69 +1,79 @@
 # SPDX-License-Identifier: Apache-2.0
-"""How many lines of its parser each fuzz target reaches from its corpus, counted by clang."""
+"""How many lines of its parser each fuzz target reaches from its corpus, counted by clang in the programs that are fuzzed, too."""
 import json
 import os
 import subprocess
+import tempfile
+from pathlib import Path
 
 import build
 import fuzz
-import packages
 from build import FOLDERS
-from paths import BUILD, ROOT
-from progress import Failure, build_lock, items
+from console import TIME_SCALE
+from paths import ROOT
+from progress import Failure, build_lock
 
-PRESET = "host-coverage"
-LEAST = 80   # per cent of the lines
-LLVM = 14    # of the clang that compiles
+LEAST = 80      # per cent of the lines
+LLVM = 14       # of the clang that compiles
+SECONDS = 300   # for one corpus
 
 
 def _parser(name):
     """The files that the target's line in CMakeLists.txt names."""
-    return [path for pattern in fuzz.keyword(name, "PARSER") for path in sorted(ROOT.glob(pattern))]
+    return [path.relative_to(ROOT) for pattern in fuzz.keyword(name, "PARSER") for path in sorted(ROOT.glob(pattern))]
 
 
-def _tool(words):
-    done = subprocess.run([str(word) for word in words], capture_output=True, text=True, cwd=ROOT, check=False)
+def _run(words, env=None):
+    done = subprocess.run([str(word) for word in words], stdin=subprocess.DEVNULL, capture_output=True, text=True, cwd=ROOT,
+                          errors="replace", timeout=SECONDS * TIME_SCALE, check=False, env={**os.environ, **(env or {})})
     if done.returncode:
-        raise Failure(f"{words[0]} failed: {done.stderr.strip()}")
+        raise Failure(f"{words[0]} ended with status {done.returncode}: {(done.stderr or done.stdout)[-2000:].strip()}")
     return done.stdout
 
 
-def _measure(name, work):
-    """[(file, lines, lines that ran)]"""
-    program, profile = FOLDERS[PRESET] / "fuzz" / name, work / name
-    seeds = sorted(fuzz.seeds(name).iterdir()) if fuzz.seeds(name).is_dir() else []
-    raw = profile.with_suffix(".raw")
-    with open(profile.with_suffix(".log"), "w") as log:
-        # Inputs by name: run without libFuzzer's own counters, which this build has not.
-        done = subprocess.run([program, *seeds], stdin=subprocess.DEVNULL, stdout=log, stderr=log, check=False,
-                              env={**os.environ, "LLVM_PROFILE_FILE": str(raw)}) if seeds else None
-    if done is None:
-        return [(path.relative_to(ROOT), 1, 0) for path in _parser(name)]
-    if done.returncode:
-        raise Failure(f"{name} ended with status {done.returncode}: {profile.with_suffix('.log').relative_to(ROOT)}")
-    data = profile.with_suffix(".data")
-    _tool([f"llvm-profdata-{LLVM}", "merge", "-sparse", raw, "-o", data])
-    report = json.loads(_tool([f"llvm-cov-{LLVM}", "export", "-summary-only", f"-instr-profile={data}", program, *_parser(name)]))
-    lines = {row["filename"]: row["summary"]["lines"] for row in report["data"][0]["files"]}
-    return [(path.relative_to(ROOT), lines[str(path)]["count"], lines[str(path)]["covered"]) if str(path) in lines else
-            (path.relative_to(ROOT), 1, 0) for path in _parser(name)]
+def measure(name):
+    """[(file, its lines, how many of them ran)] of the target's parser"""
+    inputs = sorted(fuzz.seeds(name).iterdir()) if fuzz.seeds(name).is_dir() else []
+    if not inputs or not _parser(name):
+        raise Failure(f"{name} has no corpus or no PARSER")
+    program = FOLDERS[fuzz.PRESET] / "fuzz" / name
+    with tempfile.TemporaryDirectory() as work:
+        raw, data = Path(work, "raw"), Path(work, "data")
+        _run([program, *inputs], {"LLVM_PROFILE_FILE": str(raw)})
+        _run([f"llvm-profdata-{LLVM}", "merge", "-sparse", raw, "-o", data])
+        report = json.loads(_run([f"llvm-cov-{LLVM}", "export", "-summary-only", f"-instr-profile={data}", program]))
+    rows = []
+    for path in _parser(name):
+        # By its end: what a compiler's cache made may have the name of another clone's folder.
+        found = [row for row in report["data"][0]["files"] if row["filename"].endswith(f"/{path}")]
+        if not found:
+            raise Failure(f"{name} has no code of {path}")
+        rows.append((path, found[0]["summary"]["lines"]["count"], found[0]["summary"]["lines"]["covered"]))
+    return rows
+
+
+def percent(rows):
+    return sum(row[2] for row in rows) * 100 // sum(row[1] for row in rows)
+
+
+def enough(rows):
+    return percent(rows) >= LEAST
+
+
+def table(name, rows):
+    """The lines to print."""
+    shown = [f"{name}: {sum(row[2] for row in rows)} of {sum(row[1] for row in rows)} lines, {percent(rows)} %"
+             f"{'' if enough(rows) else f', less than {LEAST} %'}"]
+    return shown + [f"  {path}: {ran} of {lines}" for path, lines, ran in rows if len(rows) > 1]
 
 
 def report(names):
-    """Prints a row for each target and its files; true if each has its share."""
-    packages.ensure("coverage")
+    """Prints the targets' tables; true if each has its share."""
     with build_lock():
-        build.host(PRESET, [f"fuzz_{name}" for name in names])
-    work = BUILD / "coverage"
-    work.mkdir(exist_ok=True)
+        build.host(fuzz.PRESET, [f"fuzz_{name}" for name in names])
     good = True
-    for name in items("running corpora", names):
-        rows = _measure(name, work)
-        total, covered = sum(row[1] for row in rows), sum(row[2] for row in rows)
-        enough = covered * 100 >= LEAST * total
-        good = good and enough
-        print(f"{name}: {covered} of {total} lines, {covered * 100 // max(1, total)} %{'' if enough else f', less than {LEAST} %'}")
-        if len(rows) > 1:
-            for path, count, ran in rows:
-                print(f"  {path}: {ran} of {count}")
+    for name in names:
+        rows = measure(name)
+        good = good and enough(rows)
+        print("\n".join(table(name, rows)))
     return good

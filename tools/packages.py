@@ -18,11 +18,11 @@ RUN = {
 }
 TEST = {
     "clang": "", "comerr-dev": "", "gcc": "", "libabsl-dev": "", "libc6-dev": "", "libcapnp-dev": "", "libclang-rt-14-dev": "",
-    "libext2fs-dev": "", "libfdt-dev": "", "libgmock-dev": "", "libgtest-dev": "", "spin": "",
+    "libext2fs-dev": "", "libfdt-dev": "", "libgmock-dev": "", "libgtest-dev": "",
+    "llvm-14": "", "spin": "",
 }
 LINT = {"clang-format": "", "clang-tidy": "", "cloc": "", "git": "", "shellcheck": ""}
-COVERAGE = {"llvm-14": ""}
-PURPOSES = {"run": RUN, "test": {**RUN, **TEST}, "lint": {**RUN, **TEST, **LINT}, "coverage": {**RUN, **TEST, **COVERAGE}}
+PURPOSES = {"run": RUN, "test": {**RUN, **TEST}, "lint": {**RUN, **TEST, **LINT}}
 FROM_BACKPORTS = {"qemu-system-arm"}
 
 

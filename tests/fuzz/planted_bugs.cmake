@@ -9,6 +9,8 @@ pyrene_planted_bug(block_client platform/block/block_client.cc "used_ & ~unsent_
 pyrene_planted_bug(block_server platform/block/block_server.cc "request.count > most || " "")
 # The end of a log that went round its memory.
 pyrene_planted_bug(console_journal services/console/log_store.cc "at = state_.written % kLogBytes" "at = state_.written")
+# More than a ring holds, by an index that changed since it was looked at.
+pyrene_planted_bug(console_ring services/console/guest_console.cc "std::min(end - consumer, filled)" "end - consumer")
 # Text that fills what is kept for a guest that goes away.
 pyrene_planted_bug(console_vmm services/console/guest_console.cc "output_.used() + kMaxTextBytes <=" "output_.used() <=")
 # The line for a guest that is not there.

@@ -20,41 +20,19 @@
 #include "runtime/load_hook.h"
 #include "services/vmm/blkif/disk.h"
 #include "services/vmm/blkif/frontend_keys.h"
+#include "tests/fuzz/bytes.h"
 #include "tests/fuzz/require.h"
 
 namespace pyrene::vmm::blkif {
 namespace {
 
+using fuzz::Bytes;
 using fuzz::Require;
 
 constexpr uint32_t kGrants = 80;
 constexpr uint32_t kPoolPages = 64;
 constexpr uint64_t kDiskSectors = 65536;
 constexpr uint32_t kMaxQueues = 4;
-
-// Of the input, in order; zeros behind its end.
-class Bytes {
- public:
-  Bytes(const uint8_t* data, size_t bytes) : at_(data), left_(bytes) {}
-  bool empty() const { return left_ == 0; }
-  uint8_t Byte() { return static_cast<uint8_t>(Number(1)); }
-  uint32_t Number(size_t bytes) {
-    uint32_t value = 0;
-    Copy(&value, bytes);
-    return value;
-  }
-  // The rest of `to` stays.
-  void Copy(void* to, size_t bytes) {
-    const size_t part = std::min(bytes, left_);
-    std::memcpy(to, at_, part);
-    at_ += part;
-    left_ -= part;
-  }
-
- private:
-  const uint8_t* at_;
-  size_t left_;
-};
 
 // To the guest's pages, before a load of the back-end's.
 struct Change {

@@ -53,6 +53,15 @@ class Input {
   size_t left_;
 };
 
+// PSCI's functions of either width, Xen's, SMCCC's.
+uint64_t FirmwareFunction(Input& in) {
+  const uint32_t number = in.Byte() & 0x1f;
+  const uint32_t kind = in.Byte();
+  if ((kind & 1) != 0) return 0x8500ff00 | number;
+  if ((kind & 2) != 0) return 0x80000000 | number;
+  return 0x84000000 | number | (kind & 0x40) << 24;
+}
+
 void Restart(TestGuest& guest) {
   guest.domain->Reset();
   guest.domain->Boot(xen::kRam0Base, 0, 0);
@@ -68,28 +77,37 @@ void Step(TestGuest& guest, Input& in) {
   s.pc = TestGuest::kAfterHvc;
   Action action = Action::kRun;
   switch (kind & 0x0f) {
-    case 0:
-      guest.Ram<uint64_t>(in.Byte() * 8) = in.Value();
+    // The place first, then what is written there: an assignment itself would read them the other
+    // way round.
+    case 0: {
+      auto& word = guest.Ram<uint64_t>(in.Byte() * 8);
+      word = in.Value();
       break;
-    case 1:
-      guest.grant_entries()[in.Byte()] = {in.Byte(), static_cast<uint16_t>(in.Value()),
-                                          static_cast<uint32_t>(in.Value())};
+    }
+    case 1: {
+      auto& entry = guest.grant_entries()[in.Byte()];
+      entry = {in.Byte(), static_cast<uint16_t>(in.Value()), static_cast<uint32_t>(in.Value())};
       break;
-    case 2:
-      guest.shared().evtchn_mask[in.Byte() % 64] = in.Value();
+    }
+    case 2: {
+      uint64_t& mask = guest.shared().evtchn_mask[in.Byte() % 64];
+      mask = in.Value();
       break;
+    }
     case 3:
       action = guest.Trap(in.Word(), cpu, xen::kGicdBase + in.Byte() * 4);
       break;
-    case 4:
-      s.x[in.Byte() % 31] = in.Value();
+    case 4: {
+      uint64_t& x = s.x[in.Byte() % 31];
+      x = in.Value();
       action = guest.Trap(syndrome::kDataAbort << 26 | syndrome::kLength32 | syndrome::kValid | 7 |
                               (in.Word() & 0x00ff8040),
                           cpu, xen::kGicdBase + (in.Word() & 0xfff));
       break;
+    }
     case 5:
       for (int i = 0; i < 4; ++i) s.x[i] = in.Value();
-      s.x[0] = 0x84000000 | (in.Byte() & 0x1f) | (uint64_t{in.Byte()} & 0x40) << 24;
+      s.x[0] = FirmwareFunction(in);
       action = guest.Trap(syndrome::kHvc64 << 26 | syndrome::kLength32, cpu);
       break;
     case 6: {

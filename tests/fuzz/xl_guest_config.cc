@@ -11,11 +11,14 @@
 extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t bytes) {
   using namespace pyrene;
   const absl::string_view text(reinterpret_cast<const char*>(data), bytes);
-  const auto entries = xl::ParseConfig("guest.cfg", text);
+  const size_t end = text.find('\0');  // behind it: a setting of the command line
+  auto entries = xl::ParseConfig("guest.cfg", text.substr(0, end));
   if (!entries.ok()) {
     fuzz::Require(absl::StartsWith(entries.status().message(), "guest.cfg"));
     return 0;
   }
+  if (end != absl::string_view::npos)
+    static_cast<void>(xl::AddConfigOverride(text.substr(end + 1), *entries));
   std::vector<std::string> warnings;
   const auto config = xl::ParseGuestConfig("guest.cfg", *entries, {}, warnings);
   if (!config.ok()) return 0;

@@ -1,9 +1,12 @@
 # SPDX-License-Identifier: Apache-2.0
-"""fuzz/TARGET: the repository's inputs, then so many more (`pyrene fuzz` goes on for as long as it is told)."""
+"""fuzz/TARGET: the repository's inputs, then so many more (`pyrene fuzz` goes on for as long as it is told); fuzz/coverage: what the
+repository's reach."""
 import re
 import time
 
 import fuzz
+import fuzz_coverage
+from progress import Failure
 from suites.base import Test, TestFailure, execute
 
 SECONDS = 900
@@ -32,5 +35,26 @@ class FuzzTest(Test):
             raise TestFailure("\n".join([str(failure), *found])) from None
 
 
+class CoverageTest(Test):
+    needs = (fuzz.PRESET,)
+
+    def __init__(self):
+        super().__init__("fuzz/coverage", f"each target's corpus reaches {fuzz_coverage.LEAST} % of its parser's lines")
+
+    def run(self, log, rounds, first, on_round):
+        short = []
+        for name in fuzz.targets():
+            try:
+                rows = fuzz_coverage.measure(name)
+            except Failure as failure:
+                short.append(str(failure))
+                continue
+            log.write("\n".join(fuzz_coverage.table(name, rows)) + "\n")
+            if not fuzz_coverage.enough(rows):
+                short.append(f"{name}: {fuzz_coverage.percent(rows)} % of its parser's lines; ./pyrene fuzz --coverage {name} tells which run")
+        if short:
+            raise TestFailure("\n".join(short))
+
+
 def discover():
-    return [FuzzTest(name, keywords) for name, keywords in fuzz.targets().items()]
+    return [CoverageTest(), *(FuzzTest(name, keywords) for name, keywords in fuzz.targets().items())]
