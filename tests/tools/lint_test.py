@@ -22,9 +22,9 @@ class TidyTest(unittest.TestCase):
                      "c.cc": "const size_t kSize = 4;\n", "d.cc": "TEST(Ring, IsEmpty) {\n  Twice(3);\n"}
             for name, text in texts.items():
                 (Path(folder) / name).write_text(text)
-            commands = {Path(folder) / name: f"launcher clang++ -O2 -o {name}.o -c {folder}/{name}" for name in texts}
+            commands = {Path(folder) / name: f"launcher clang++ -O2 -DX -o {name}.o -c {folder}/{name}" for name in texts}
             groups = [(flags, [file.name for file in files]) for flags, files in tidy._groups(commands)]
-        self.assertEqual(groups, [(("-O2",), ["a.cc", "b.cc", "d.cc"]), (("-O2",), ["c.cc"])])
+        self.assertEqual(groups, [(("-DX",), ["a.cc", "b.cc", "d.cc"]), (("-DX",), ["c.cc"])])
 
     def test_a_mistake_in_one_of_several_files_is_told_of_it_alone(self):
         right = "int {}(int a) {{ return a; }}\n"

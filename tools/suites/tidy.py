@@ -80,10 +80,11 @@ _RENAMED = ("LLVMFuzzerTestOneInput", "LLVMFuzzerCustomMutator", "LLVMFuzzerCust
 
 
 def _flags(command):
-    """The options of a compiler's command line, without the file and what is made of it."""
+    """The options of a compiler's command line that matter to clang-tidy."""
     words = shlex.split(command)
     first = next(at for at, word in enumerate(words) if "++" in Path(word).name) + 1   # behind a launcher, if there is one
-    return tuple(re.sub(r" -[oc] \S+", "", " " + shlex.join(words[first:])).split())
+    options = re.sub(r" -[oc] \S+", "", " " + shlex.join(words[first:])).split()
+    return tuple(option for option in options if not re.match("-O|-fprofile-|-fcoverage-", option))
 
 
 def _groups(commands):
