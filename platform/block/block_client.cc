@@ -64,16 +64,23 @@ absl::Status BlockClient::Handle(proto::BlockEvent::Reader event) {
 
 absl::Status BlockClient::HandleDone(uint32_t id, proto::BlockStatus status) {
   if (status > proto::BlockStatus::NO_MEDIUM) return absl::InvalidArgumentError("unknown event");
-  size_t found = kMaxDepth;
-  ForEach(used_ & ~unsent_, [&](size_t index) {
-    if (slots_[index].id == id) found = index;
-  });
+  const size_t found = Find(id, used_ & ~unsent_);
   if (found == kMaxDepth)
     return absl::InvalidArgumentError(absl::StrCat("an answer to no request: ", id));
   used_ &= ~(uint64_t{1} << found);
   --unanswered_;
   done_(id, status);
   return absl::OkStatus();
+}
+
+size_t BlockClient::Find(uint32_t id, uint64_t among) const {
+  const size_t home = id % kMaxDepth;
+  if ((among >> home & 1) != 0 && slots_[home].id == id) return home;
+  size_t found = kMaxDepth;
+  ForEach(among & strays_, [&](size_t index) {
+    if (slots_[index].id == id) found = index;
+  });
+  return found;
 }
 
 bool BlockClient::Send(size_t index) {
@@ -112,12 +119,13 @@ void BlockClient::SendUnsent() {
 }
 
 absl::Status BlockClient::Submit(uint32_t id, const DiskRequest& request) {
-  bool twice = false;
-  ForEach(used_, [&](size_t index) { twice |= slots_[index].id == id; });
-  if (twice) return absl::AlreadyExistsError(absl::StrCat("request ", id));
+  if (Find(id, used_) != kMaxDepth) return absl::AlreadyExistsError(absl::StrCat("request ", id));
   if (used_ == ~uint64_t{0} || unanswered_ >= depth_)
     return absl::ResourceExhaustedError("block queue");
-  const auto index = static_cast<size_t>(std::countr_one(used_));
+  const size_t home = id % kMaxDepth;
+  const bool strays = (used_ >> home & 1) != 0;
+  const size_t index = strays ? static_cast<size_t>(std::countr_one(used_)) : home;
+  strays_ = (strays_ & ~(uint64_t{1} << index)) | uint64_t{strays} << index;
   // What was submitted before goes first.
   const bool waiting = unsent_ != 0;
   slots_[index] = {id, next_order_++, request};

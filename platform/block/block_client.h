@@ -58,6 +58,8 @@ class BlockClient {
   // Calls `visit(index)` for each bit.
   template <typename Visit>
   static void ForEach(uint64_t bits, Visit visit);
+  // The slot of request `id` among these, or kMaxDepth.
+  size_t Find(uint32_t id, uint64_t among) const;
   bool Send(size_t index);
   // A flush or discard.
   absl::Status SendOther(const Slot& slot);
@@ -72,6 +74,7 @@ class BlockClient {
   // A bit for each slot.
   uint64_t used_ = 0;
   uint64_t unsent_ = 0;  // of those, in this connection
+  uint64_t strays_ = 0;  // not in the slot that their id asks for, as another had it
   DiskFacts facts_;
   bool has_facts_ = false;
   bool connected_ = false;  // this epoch's `disk` has come

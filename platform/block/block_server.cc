@@ -75,6 +75,7 @@ void BlockServer::Connect(Client& client) {
   client.told_medium = 0;
   const auto free = [&client](Slot& slot) { SetState(client, slot, State::kFree); };
   ForEach(client, State::kQueued, free);
+  client.queued = 0;
   ForEach(client, State::kDone, free);
   ForEach(client, State::kRunning,
           [&client](Slot& slot) { SetState(client, slot, State::kOrphan); });
@@ -132,19 +133,27 @@ absl::Status BlockServer::Queue(Client& client, uint32_t id, const DiskRequest& 
   const uint32_t held = client.in_state[static_cast<size_t>(State::kQueued)] |
                         client.in_state[static_cast<size_t>(State::kRunning)] |
                         client.in_state[static_cast<size_t>(State::kDone)];
-  for (uint32_t left = held; left != 0; left &= left - 1) {
-    if (client.slots[static_cast<size_t>(std::countr_zero(left))].id == id)
-      return absl::InvalidArgumentError(absl::StrCat("request ", id, " is there twice"));
-  }
+  const uint32_t home = id % kDepth;
+  bool twice = (held >> home & 1) != 0 && client.slots[home].id == id;
+  for (uint32_t left = held & client.strays; left != 0; left &= left - 1)
+    twice |= client.slots[static_cast<size_t>(std::countr_zero(left))].id == id;
+  if (twice) return absl::InvalidArgumentError(absl::StrCat("request ", id, " is there twice"));
   const uint32_t free_slots = client.in_state[static_cast<size_t>(State::kFree)];
   if (free_slots == 0) return absl::ResourceExhaustedError("more requests than the depth");
-  Slot* const free = &client.slots[static_cast<size_t>(std::countr_zero(free_slots))];
+  const bool strays = (free_slots >> home & 1) == 0;
+  const auto at = strays ? static_cast<uint32_t>(std::countr_zero(free_slots)) : home;
+  client.strays = (client.strays & ~(uint32_t{1} << at)) | uint32_t{strays} << at;
+  Slot* const free = &client.slots[at];
   free->id = id;
-  free->order = next_order_++;
   free->request = request;
   free->request.memory = &client.memory;
   free->status = Check(client, free->request);
-  SetState(client, *free, free->status == proto::BlockStatus::OK ? State::kQueued : State::kDone);
+  if (free->status == proto::BlockStatus::OK) {
+    client.queue[(client.first + client.queued++) % kDepth] = static_cast<uint8_t>(at);
+    SetState(client, *free, State::kQueued);
+  } else {
+    SetState(client, *free, State::kDone);
+  }
   return absl::OkStatus();
 }
 
@@ -162,12 +171,8 @@ bool BlockServer::Take(Client& client) {
 }
 
 BlockServer::Slot* BlockServer::Next(Client& client) {
-  if (client.flushing) return nullptr;
-  Slot* first = nullptr;
-  ForEach(client, State::kQueued, [&first](Slot& slot) {
-    if (first == nullptr || slot.order < first->order) first = &slot;
-  });
-  if (first == nullptr) return nullptr;
+  if (client.flushing || client.queued == 0) return nullptr;
+  Slot* const first = &client.slots[client.queue[client.first]];
   const bool flush = first->request.operation == Operation::kFlush;
   return flush && client.running != 0 ? nullptr : first;
 }
@@ -180,6 +185,8 @@ bool BlockServer::StartOne() {
     Slot* const slot = Next(client);
     if (slot == nullptr) continue;
     turn_ = at + 1;
+    client.first = (client.first + 1) % kDepth;
+    --client.queued;
     // What was checked when it came may not hold for another medium.
     slot->status = Check(client, slot->request);
     if (slot->status != proto::BlockStatus::OK) {

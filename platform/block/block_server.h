@@ -40,7 +40,6 @@ class BlockServer {
   struct Slot {
     State state = State::kFree;
     uint32_t id = 0;
-    uint64_t order = 0;  // of arrival
     DiskRequest request;
     proto::BlockStatus status = proto::BlockStatus::OK;
   };
@@ -50,6 +49,11 @@ class BlockServer {
     std::array<Slot, kDepth> slots;
     // By State: a bit for each slot.
     std::array<uint32_t, 5> in_state = {~uint32_t{0}};
+    uint32_t strays = 0;  // not in the slot that their id asks for, as another had it
+    // Those in kQueued, as they came: from `first` on, round.
+    std::array<uint8_t, kDepth> queue = {};
+    uint32_t first = 0;
+    uint32_t queued = 0;
     uint32_t epoch = 0;
     uint32_t told_medium = 0;  // of the facts that this connection knows; 0: none
     unsigned running = 0;      // orphans included
@@ -76,7 +80,6 @@ class BlockServer {
   Disk& disk_;
   std::vector<std::unique_ptr<Client>> clients_;
   proto::MessageBuilder builder_;
-  uint64_t next_order_ = 1;
   size_t turn_ = 0;
 };
 

@@ -1,9 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
 //
 // Which pages of a data Memory are in use: runs of pages, each
-// of a request. First fit.
+// of a request. First fit, so that few pages are used again and again.
 #pragma once
 
+#include <algorithm>
 #include <cstdint>
 #include <vector>
 
@@ -19,16 +20,21 @@ class PagePool {
   // The first page of a run, or kNone.
   uint32_t Allocate(uint32_t pages) {
     const uint32_t first = Find(pages);
-    if (first != kNone) Mark(first, pages, true);
+    if (first == kNone) return kNone;
+    Mark(first, pages, true);
+    if (first == lowest_) lowest_ = first + pages;
     return first;
   }
   bool HasRun(uint32_t pages) const { return Find(pages) != kNone; }
-  void Free(uint32_t first, uint32_t pages) { Mark(first, pages, false); }
+  void Free(uint32_t first, uint32_t pages) {
+    Mark(first, pages, false);
+    lowest_ = std::min(lowest_, first);
+  }
 
  private:
   uint32_t Find(uint32_t pages) const {
     uint32_t run = 0;
-    for (uint32_t at = 0; at < used_.size(); ++at) {
+    for (uint32_t at = lowest_; at < used_.size(); ++at) {
       run = used_[at] ? 0 : run + 1;
       if (run == pages) return at + 1 - pages;
     }
@@ -39,6 +45,7 @@ class PagePool {
   }
 
   std::vector<uint8_t> used_;
+  uint32_t lowest_ = 0;  // no page below is free
 };
 
 }  // namespace pyrene::block

@@ -81,23 +81,39 @@ int64_t EventChannels::Send(Vcpu& current, uint32_t port) {
 
 void EventChannels::SendToService(Vcpu& current, uint32_t port) {
   const uint64_t word = ports_[port].load(std::memory_order_acquire);
-  if (!IsService(word) || host_.ServeHere(End(word), current)) return;
+  if (!IsService(word)) return;
+  switch (host_.ServeHere(End(word), current)) {
+    case Host::Served::kYes:
+      return;
+    case Host::Served::kPutOff:
+      put_off_.store(true, std::memory_order_relaxed);
+      return Defer(port, host_.Now() + window_ / kPatience);
+    case Host::Served::kNo:
+      break;
+  }
   if (sent_.fetch_add(1, std::memory_order_relaxed) >= kBurst) [[unlikely]] {
     const uint64_t now = host_.Now();
-    if (now < window_end_.load(std::memory_order_relaxed)) {
-      // D1 the bit, D2 the timer unless it is set. The event thread: E1 clears the timer, E2 takes
-      // the bits. A timer found set in D2 is cleared after it, so E2 sees D1.
-      const uint64_t bit = uint64_t{1} << (port % 64);
-      if ((deferred_[port / 64].fetch_or(bit) & bit) != 0) return;
-      if (timers_.IsSet(Timers::kDeferredSlot)) return;
-      timers_.Set(Timers::kDeferredSlot, window_end_.load(std::memory_order_relaxed));
-      host_.WakeEventThread();
-      return;
-    }
+    const uint64_t end = window_end_.load(std::memory_order_relaxed);
+    if (now < end) return Defer(port, end);
     window_end_.store(now + window_, std::memory_order_relaxed);
     sent_.store(1, std::memory_order_relaxed);
   }
   host_.NotifyService(End(word));
+}
+
+void EventChannels::Defer(uint32_t port, uint64_t until) {
+  // D1 the bit, D2 the timer unless it is set. The event thread: E1 clears the timer, E2 takes the
+  // bits. A timer found set in D2 is cleared after it, so E2 sees D1.
+  const uint64_t bit = uint64_t{1} << (port % 64);
+  if ((deferred_[port / 64].fetch_or(bit) & bit) != 0) return;
+  if (timers_.IsSet(Timers::kDeferredSlot)) return;
+  timers_.Set(Timers::kDeferredSlot, until);
+  host_.WakeEventThread();
+}
+
+void EventChannels::ServePutOff(Vcpu& current) {
+  put_off_.store(false, std::memory_order_relaxed);
+  host_.ServePutOff(current);
 }
 
 void EventChannels::SendDeferred() {

@@ -136,8 +136,13 @@ class EventChannels {
   // in each window of 10 ms. What exceeds that is put off to the window's end, where one signal per
   // port stands for all.
   static constexpr uint32_t kBurst = 1024;
-  // What the sender's own thread can do at once costs nobody else's time, and is not counted.
+  // What the sender's own thread can do at once costs nobody else's time, and is not counted; nor
+  // is what it puts off, until a vCPU goes to sleep or for half a millisecond.
   void SendToService(Vcpu& current, uint32_t port);
+  static constexpr uint64_t kPatience = 20;  // of that in a window
+  // By the thread of a vCPU that goes to sleep.
+  bool has_put_off() const { return put_off_.load(std::memory_order_relaxed); }
+  void ServePutOff(Vcpu& current);
   // Event thread, when Timers::kDeferredSlot is due.
   void SendDeferred();
 
@@ -153,6 +158,9 @@ class EventChannels {
   }
 
  private:
+  // Signals the service behind a port at `until`, or before.
+  void Defer(uint32_t port, uint64_t until);
+
   // A port's word: state 2:0, service 3, vCPU to notify 15:8, domid of the other end 31:16, and in
   // 47:32 the other port, the VIRQ or the service's index, in 63:48 the service's bit.
   static constexpr uint64_t kService = 8;
@@ -209,6 +217,7 @@ class EventChannels {
   std::atomic<uint32_t> sent_{0};        // in this window
   std::atomic<uint64_t> window_end_{0};  // in ticks; looked at only when sent_ is used up
   std::atomic<uint64_t> deferred_[xen::kPorts / 64] = {};
+  std::atomic<bool> put_off_{false};  // a sender's thread is to do something before it sleeps
   Mutex mutex_;
   uint32_t lowest_free_ = 1;                               // no free port below; under mutex_
   uint16_t virq_ports_[xen::kMaxVcpus][xen::kVirqs] = {};  // under mutex_; 0 = not bound

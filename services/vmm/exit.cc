@@ -19,6 +19,8 @@ constexpr uint64_t kHvcEsr = syndrome::kHvc64 << syndrome::kClassShift | syndrom
 [[gnu::noinline]] Action WaitFor(Vcpu& vcpu, uint64_t esr) {
   vcpu.state->pc += (esr & syndrome::kLength32) != 0 ? 4 : 2;
   if ((esr & syndrome::kWaitForEvent) != 0) return Prepare(vcpu, Action::kYield);
+  EventChannels& events = vcpu.domain->events();
+  if (events.has_put_off()) events.ServePutOff(vcpu);
   BeginBlock(vcpu);
   return Prepare(vcpu, Action::kBlock);
 }

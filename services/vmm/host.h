@@ -54,8 +54,13 @@ class Host {
   // Signals a service: the guest sent an event.
   virtual void NotifyService(ServiceEnd end) = 0;
   // The same from the thread of the vCPU that sent it, which may do at once what the service would.
-  // False: nothing was done, or not all; NotifyService is to be called. The caller holds no lock.
-  virtual bool ServeHere(ServiceEnd, Vcpu&) { return false; }
+  // kNo: nothing was done, or not all; NotifyService is to be called. kPutOff: nothing was done, as
+  // more is to come; ServePutOff is to be called before a vCPU sleeps, and NotifyService soon if
+  // none does. The caller holds no lock.
+  enum class Served : uint8_t { kNo, kYes, kPutOff };
+  virtual Served ServeHere(ServiceEnd, Vcpu&) { return Served::kNo; }
+  // From the thread of the vCPU that goes to sleep.
+  virtual void ServePutOff(Vcpu&) {}
   // The guest closed its end of a channel; the service may be bound to that port again later.
   virtual void ServicePortClosed(uint32_t port, ServiceEnd end) = 0;
   // Makes the event thread call Domain::RunTimers soon: sticky.

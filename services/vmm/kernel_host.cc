@@ -65,8 +65,12 @@ void KernelHost::NotifyService(ServiceEnd end) {
                                             caps_.services.bits[end.service]));
 }
 
-bool KernelHost::ServeHere(ServiceEnd end, Vcpu& vcpu) {
-  return end.service == rings_.service && rings_.serve(vcpu);
+Host::Served KernelHost::ServeHere(ServiceEnd end, Vcpu& vcpu) {
+  return end.service == rings_.service ? rings_.serve(vcpu, true) : Served::kNo;
+}
+
+void KernelHost::ServePutOff(Vcpu& vcpu) {
+  if (rings_.serve(vcpu, false) != Served::kYes) NotifyService({rings_.service, 0});
 }
 
 void KernelHost::ServicePortClosed(uint32_t, ServiceEnd end) {

@@ -52,7 +52,7 @@ class KernelHost final : public Host {
   // Serves the rings behind the ends of service `service`, as Host::ServeHere.
   struct Rings {
     uint16_t service = 0;
-    std::function<bool(Vcpu&)> serve;
+    std::function<Served(Vcpu&, bool may_put_off)> serve;
   };
 
   KernelHost(const KernelCaps& caps, TextSink sink, Rings rings)
@@ -67,7 +67,8 @@ class KernelHost final : public Host {
   bool MapAlias(uint64_t gfn, uint64_t source_gfn, bool readonly) override;
   bool Unmap(uint64_t gfn) override;
   void NotifyService(ServiceEnd end) override;
-  bool ServeHere(ServiceEnd end, Vcpu& vcpu) override;
+  Served ServeHere(ServiceEnd end, Vcpu& vcpu) override;
+  void ServePutOff(Vcpu& vcpu) override;
   void ServicePortClosed(uint32_t port, ServiceEnd end) override;
   void WakeEventThread() override;
   void GuestText(const char* text, size_t length) override;

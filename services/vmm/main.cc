@@ -165,9 +165,9 @@ absl::Status Main::Start() {
   text_sink = console_.get();
   text_events = &loop_->notification();
   text_bit = *timers;
-  guest_ =
-      std::make_unique<Guest>(loop_->notification(), Guest::Bits{*timers, *ended, *rings},
-                              GuestText, [this](Vcpu& vcpu) { return disks_->TryServe(vcpu); });
+  guest_ = std::make_unique<Guest>(
+      loop_->notification(), Guest::Bits{*timers, *ended, *rings}, GuestText,
+      [this](Vcpu& vcpu, bool may_put_off) { return disks_->TryServe(vcpu, may_put_off); });
   supervision_->Ready();
   supervision_->OnWake();
   console_->OnWake();

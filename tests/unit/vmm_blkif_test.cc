@@ -13,6 +13,7 @@
 
 #include "services/vmm/blkif/disk.h"
 #include "services/vmm/blkif/frontend_keys.h"
+#include "services/vmm/blkif/gathering.h"
 #include "tests/unit/blkif_front.h"
 
 namespace pyrene::vmm::blkif {
@@ -369,6 +370,32 @@ TEST(FrontendKeys, NonsenseIsRefused) {
     keys[key] = value;
     EXPECT_FALSE(Rings(keys, 4).ok()) << key << "=" << value;
   }
+}
+
+// One request at a time: tries that become rare. Several: gathered until they are few again.
+TEST(VmmGathering, FollowsTheGuest) {
+  Gathering gathering;
+  const auto events_until_put_off = [&gathering] {
+    for (uint32_t n = 1; n < 5000; ++n) {
+      if (gathering.PutOff()) return n;
+      gathering.Served(1);
+    }
+    return 0u;
+  };
+  uint32_t interval = Gathering::kShortest;
+  for (int i = 0; i < 10; ++i) {
+    EXPECT_EQ(events_until_put_off(), interval);
+    gathering.Served(1);
+    if (i > 0) interval = std::min(2 * interval, Gathering::kLongest);
+  }
+  EXPECT_EQ(events_until_put_off(), Gathering::kLongest);
+  for (int i = 0; i < 100; ++i) {
+    gathering.Served(Gathering::kWorth);
+    EXPECT_TRUE(gathering.PutOff());
+    EXPECT_TRUE(gathering.PutOff());  // nothing was served meanwhile
+  }
+  gathering.Served(Gathering::kWorth - 1);
+  EXPECT_EQ(events_until_put_off(), Gathering::kShortest);
 }
 
 }  // namespace

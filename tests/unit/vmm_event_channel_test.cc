@@ -251,7 +251,7 @@ TEST_F(VmmEventChannel, AServiceMayBeServedOnTheSpot) {
   guest.host.serve_here = [&](ServiceEnd, Vcpu& vcpu) {
     ++served;
     EXPECT_TRUE(guest.domain->events().RaiseFromService(2, kConsoleDomid, &vcpu));
-    return all;
+    return all ? Host::Served::kYes : Host::Served::kNo;
   };
   const int kicks = guest.host.kicks[0];
   for (uint32_t i = 0; i < 3 * EventChannels::kBurst; ++i) EXPECT_EQ(PortOp(xen::kSend, 2), 0);
@@ -263,6 +263,32 @@ TEST_F(VmmEventChannel, AServiceMayBeServedOnTheSpot) {
   all = false;
   EXPECT_EQ(PortOp(xen::kSend, 2), 0);
   EXPECT_EQ(guest.host.notified.size(), 1u);
+}
+
+// What the vCPU's own thread puts off is done before a vCPU sleeps, and signalled soon if none
+// does.
+TEST_F(VmmEventChannel, AServiceMayBeServedWhenTheGuestSleeps) {
+  int served = 0;
+  guest.host.serve_here = [](ServiceEnd, Vcpu&) { return Host::Served::kPutOff; };
+  guest.host.serve_put_off = [&](Vcpu&) { ++served; };
+  EXPECT_FALSE(guest.domain->events().has_put_off());
+  for (int i = 0; i < 3; ++i) EXPECT_EQ(PortOp(xen::kSend, 2), 0);
+  EXPECT_TRUE(guest.host.notified.empty());
+  EXPECT_EQ(guest.host.event_wakes, 1);  // of the timer
+  EXPECT_EQ(served, 0);
+  EXPECT_EQ(guest.Trap(syndrome::kWaitFor << 26 | syndrome::kLength32), Action::kBlock);
+  EXPECT_EQ(served, 1);
+  EXPECT_EQ(guest.Trap(syndrome::kWaitFor << 26 | syndrome::kLength32), Action::kBlock);
+  EXPECT_EQ(served, 1);
+  // The window is of 10 ms.
+  const uint64_t due = guest.domain->RunTimers();
+  EXPECT_EQ(due, guest.host.now + kFrequency / 100 / EventChannels::kPatience);
+  EXPECT_TRUE(guest.host.notified.empty());
+  guest.host.now = due;
+  EXPECT_EQ(guest.domain->RunTimers(), kNoDeadline);
+  EXPECT_EQ(guest.host.notified.size(), 1u);
+  EXPECT_EQ(PortOp(xen::kSend, 2), 0);
+  EXPECT_EQ(guest.host.event_wakes, 2);
 }
 
 TEST_F(VmmEventChannel, Virqs) {

@@ -84,8 +84,11 @@ class TestHost : public Host {
     std::lock_guard lock(mutex);
     notified.push_back(end);
   }
-  bool ServeHere(ServiceEnd end, Vcpu& vcpu) override {
-    return serve_here && serve_here(end, vcpu);
+  Served ServeHere(ServiceEnd end, Vcpu& vcpu) override {
+    return serve_here ? serve_here(end, vcpu) : Served::kNo;
+  }
+  void ServePutOff(Vcpu& vcpu) override {
+    if (serve_put_off) serve_put_off(vcpu);
   }
   void ServicePortClosed(uint32_t port, ServiceEnd) override {
     std::lock_guard lock(mutex);
@@ -105,7 +108,8 @@ class TestHost : public Host {
   uint64_t CpuTicks(unsigned) override { return cpu_ticks; }
 
   std::function<void(unsigned)> on_kick;  // what the kicked vCPU does at once
-  std::function<bool(ServiceEnd, Vcpu&)> serve_here;
+  std::function<Served(ServiceEnd, Vcpu&)> serve_here;
+  std::function<void(Vcpu&)> serve_put_off;
   std::array<VcpuState*, xen::kMaxVcpus> states = {};
   std::array<std::atomic<int>, xen::kMaxVcpus> kicks = {};
   std::array<std::atomic<int>, xen::kMaxVcpus> wakes = {};

@@ -2,6 +2,7 @@
 #include "services/vmm/blkif/disk.h"
 
 #include <algorithm>
+#include <bit>
 #include <utility>
 
 #include "absl/strings/str_cat.h"
@@ -83,7 +84,7 @@ bool Disk::ServeQueue(int index, uint32_t most) {
     }
     for (; ring.HasRequest(); --most) {
       // No record free: what ends makes room, and calls this again.
-      if (used_ == kRequests) return false;
+      if (used_ == ~uint32_t{0}) return false;
       if (most == 0) return true;
       Request request;
       ring.Peek(&request);
@@ -100,9 +101,8 @@ void Disk::Stop(Queue& queue, const char* why) {
 
 Disk::Taken Disk::Take(int queue, const Request& request) {
   Ring& ring = *queues_[static_cast<size_t>(queue)].ring;
-  const auto free =
-      std::find_if(records_.begin(), records_.end(), [](const Record& r) { return !r.used; });
-  Record& record = *free;
+  const auto free = static_cast<uint32_t>(std::countr_one(used_));
+  Record& record = records_[free];
   record.id = request.direct.id;
   record.operation = request.direct.operation;
   record.queue = queue;
@@ -149,13 +149,13 @@ Disk::Taken Disk::Take(int queue, const Request& request) {
   Taken taken = status == kOk ? Prepare(record) : Taken::kAnswered;
   if (taken == Taken::kNoRoom) return taken;
   ring.Taken();
+  ++requests_;
   if (taken == Taken::kAnswered) {
     Respond(queue, record.id, record.operation, status == kOk ? kError : status);
     return taken;
   }
-  record.used = true;
-  ++used_;
-  Start(static_cast<uint32_t>(free - records_.begin()));
+  used_ |= uint32_t{1} << free;
+  Start(free);
   return taken;
 }
 
@@ -223,7 +223,7 @@ void Disk::Start(uint32_t index) {
 }
 
 void Disk::Done(uint32_t id, proto::BlockStatus status) {
-  if (id >= kRequests || !records_[id].used) return;
+  if (id >= kRequests || (used_ >> id & 1) == 0) return;
   Record& record = records_[id];
   if (status != proto::BlockStatus::OK || record.queue < 0) return Finish(id, StatusOf(status));
   if (record.step == Step::kFlushBefore && record.segments != 0) {
@@ -248,8 +248,7 @@ void Disk::Finish(uint32_t index, int16_t status) {
   Record& record = records_[index];
   if (record.queue >= 0) Respond(record.queue, record.id, record.operation, status);
   if (record.first_page != block::PagePool::kNone) pages_.Free(record.first_page, record.pages);
-  record.used = false;
-  --used_;
+  used_ &= ~(uint32_t{1} << index);
 }
 
 void Disk::Respond(int queue, uint64_t id, uint8_t operation, int16_t status) {

@@ -69,6 +69,8 @@ class Disk {
   void Disconnect();
   bool connected() const { return !queues_.empty(); }
   bool idle() const { return used_ == 0; }
+  // Taken so far; it goes round.
+  uint32_t requests() const { return requests_; }
 
   // Takes what the rings have, as long as there is room, and answers what needs no disk. Bounded:
   // true if it is to be called again, after others.
@@ -83,7 +85,6 @@ class Disk {
   };
   enum class Step : uint8_t { kFlushBefore, kTransfer, kFlushAfter };
   struct Record {
-    bool used = false;
     int queue = -1;  // none: nobody waits for it any more
     uint64_t id = 0;
     uint8_t operation = 0;  // as the answer is to have it
@@ -116,7 +117,9 @@ class Disk {
   block::PagePool pages_;
   std::vector<Queue> queues_;
   std::array<Record, kRequests> records_;
-  uint32_t used_ = 0;
+  static_assert(kRequests == 32);
+  uint32_t used_ = 0;  // a bit for each record
+  uint32_t requests_ = 0;
 };
 
 }  // namespace pyrene::vmm::blkif

@@ -142,17 +142,28 @@ void Disks::Reset() {
 
 bool Disks::OnWake() {
   std::lock_guard lock(mutex_);
+  const uint32_t before = Requests();
   bool more = false;
   for (const Entry& entry : disks_) more |= entry.vbd->OnWake();
+  if (const uint32_t taken = Requests() - before; taken != 0) gathering_.Served(taken);
   return more;
 }
 
-bool Disks::TryServe(const Vcpu& vcpu) {
-  if (!mutex_.try_lock()) return false;
+Host::Served Disks::TryServe(const Vcpu& vcpu, bool may_put_off) {
+  std::unique_lock lock(mutex_, std::try_to_lock);
+  if (!lock.owns_lock()) return Host::Served::kNo;
+  if (may_put_off && gathering_.PutOff()) return Host::Served::kPutOff;
+  const uint32_t before = Requests();
   bool done = true;
   for (const Entry& entry : disks_) done &= entry.vbd->ServeHere(vcpu);
-  mutex_.unlock();
-  return done;
+  gathering_.Served(Requests() - before);
+  return done ? Host::Served::kYes : Host::Served::kNo;
+}
+
+uint32_t Disks::Requests() const {
+  uint32_t requests = 0;
+  for (const Entry& entry : disks_) requests += entry.vbd->requests();
+  return requests;
 }
 
 }  // namespace pyrene::vmm

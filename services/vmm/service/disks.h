@@ -15,6 +15,8 @@
 #include "runtime/event_loop.h"
 #include "runtime/handle.h"
 #include "services/init/client/supervision_client.h"
+#include "services/vmm/blkif/gathering.h"
+#include "services/vmm/host.h"
 #include "services/vmm/mutex.h"
 #include "services/vmm/service/vbd.h"
 
@@ -44,9 +46,9 @@ class Disks {
   void Reset();
   // True: again, after others.
   bool OnWake();
-  // The guest has sent an event; on the thread of the vCPU that did. False: the event thread has to
-  // do it, or the rest.
-  bool TryServe(const Vcpu& vcpu);
+  // The guest has sent an event, or one that was put off is to be served; on the thread of one of
+  // its vCPUs. kNo: the event thread has to do it, or the rest.
+  Host::Served TryServe(const Vcpu& vcpu, bool may_put_off);
 
  private:
   struct Entry {
@@ -71,8 +73,12 @@ class Disks {
   uint32_t queues_ = 1;
   ServiceEnd rings_;
   Domain* domain_ = nullptr;
-  Mutex mutex_;  // of disks_, and of what in a Vbd serves
+  // Of all disks, since they were made.
+  uint32_t Requests() const;
+
+  Mutex mutex_;  // of disks_, gathering_, and of what in a Vbd serves
   std::vector<Entry> disks_;
+  blkif::Gathering gathering_;
 };
 
 }  // namespace pyrene::vmm

@@ -55,8 +55,8 @@ class Guest {
   // ServiceEnd::service of the rings that this service serves itself.
   static constexpr uint16_t kOwnRings = 2;
 
-  // What serves those rings on the spot, as Host::ServeHere.
-  using ServeRings = std::function<bool(Vcpu&)>;
+  // What serves those rings on the spot, as Host::ServeHere and Host::ServePutOff.
+  using ServeRings = std::function<Host::Served(Vcpu&, bool may_put_off)>;
 
   Guest(const runtime::Notification& events, Bits bits, KernelHost::TextSink text, ServeRings serve)
       : events_(events), bits_(bits), text_(text), serve_rings_(std::move(serve)) {}

@@ -67,6 +67,8 @@ class Vbd final : private blkif::World {
   // The guest has sent an event; on the thread of the vCPU that did. False: the event thread has to
   // do the rest.
   bool ServeHere(const Vcpu& vcpu);
+  // Taken from the guest's rings so far; it goes round.
+  uint32_t requests() const { return disk_.requests(); }
 
  private:
   // Of XenbusState.
