@@ -22,6 +22,8 @@ FailureCode CodeOf(const absl::Status& status) {
       return FailureCode::INVALID;
     case absl::StatusCode::kUnimplemented:
       return FailureCode::UNSUPPORTED;
+    case absl::StatusCode::kAborted:
+      return FailureCode::FOREIGN_JOURNAL;
     default:
       return FailureCode::FAILED;
   }
@@ -46,6 +48,8 @@ absl::StatusCode CodeOf(FailureCode code) {
       return absl::StatusCode::kInvalidArgument;
     case FailureCode::UNSUPPORTED:
       return absl::StatusCode::kUnimplemented;
+    case FailureCode::FOREIGN_JOURNAL:
+      return absl::StatusCode::kAborted;
     case FailureCode::FAILED:
       break;
   }

@@ -2,8 +2,11 @@
 #
 # Between fs (server), which has the disk's ext4 partition, and those who read its files (clients): xl, and init for guests' kernels.
 #
-# Each request names its file, and changes nothing: one that an end's death cut off is asked again. Paths begin at the file system's root,
-# with or without "/"; 1..1023 bytes.
+# Each request names its file, and one that an end's death cut off is asked again: what changes something succeeds when it was done before.
+# For that, files are named by their number, too, as `look` or `start` said. Paths begin at the file system's root, with or without "/";
+# 1..1023 bytes.
+#
+# A change is on the medium when it is answered, but for `append`. Only xl's requests may change something.
 @0xc39a290027108d72;
 
 using Cxx = import "/capnp/c++.capnp";
@@ -21,7 +24,36 @@ struct FsRequest {
     usage @4 :Void;          # `usage`
     map @5 :FsMapRequest;    # `map`
     partition @6 :Text;      # 1..31 bytes, as Linux calls it, with or without "/dev/": "vda2"; `map`, of one extent
+    look @7 :Text;           # path; `entry`, of its last part itself where that is a symbolic link
+    start @8 :UInt64;        # bytes that are to come; makes the part file, empty, in place of a former one: `entry`
+    append @9 :FsAppend;     # `grown`
+    rename @10 :FsRename;    # `done`, or of the part file `grown`
+    remove @11 :FsRemove;    # `done`
+    makeDirectory @12 :Text; # path; `done`, also if it is there
+    fill @13 :FsMapRequest;  # writes zeros where the file has none, 256 blocks at most; `first` in bytes / 512; `grown`
+    replay @14 :Void;        # mounts, with whoever's journal; `done`. Not while a guest may have the file system mounted
   }
+}
+
+# To the part file, which has no name of its own until it is renamed.
+struct FsAppend {
+  number @0 :UInt32;         # as `start` said
+  offset @1 :UInt64;         # bytes that it has, a multiple of 4096; otherwise nothing is done
+  bytes @2 :UInt32;          # 1..1048576
+  place @3 :UInt32;          # in the channel's pool
+  zeros @4 :Bool;            # nothing is in the pool
+}
+
+struct FsRename {
+  from @0 :Text;             # of a regular file; empty: the part file
+  to @1 :Text;               # a file of that name is replaced
+  number @2 :UInt32;         # of the file
+  bytes @3 :UInt64;          # that the part file is to have; if it has others nothing is done: `grown`
+}
+
+struct FsRemove {
+  path @0 :Text;             # of a file or an empty directory; empty: the part file
+  number @1 :UInt32;         # nothing is done if another file, or none, has that name
 }
 
 struct FsList {
@@ -51,6 +83,9 @@ struct FsReply {
     data @4 :FsData;
     usage @5 :FsUsage;
     map @6 :FsMap;
+    grown @7 :UInt64;                # bytes: what the part file has, of which a life of fs's may lose up to 4 MiB until `rename` is answered;
+                                     # or from where on to go on with `fill`, at the end the file's size
+    done @8 :Void;
   }
 }
 

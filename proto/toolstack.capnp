@@ -81,6 +81,7 @@ enum FailureCode {
   invalid @3;       # a value out of range
   unsupported @4;
   failed @5;        # the reason says what
+  foreignJournal @6;  # of fs only: a file system whose journal somebody else left; `replay` takes it
 }
 
 struct ServiceState {
@@ -125,6 +126,7 @@ struct FileEntry {
   name @0 :Text;                     # 1..255 bytes, no slash
   bytes @1 :UInt64;
   isDirectory @2 :Bool;
+  number @3 :UInt32;                 # of fs's only, else 0: another number, another file, whatever the name
 }
 
 struct FileData {

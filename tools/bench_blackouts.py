@@ -68,7 +68,7 @@ def answers(stamps):
 
 
 def _fs():
-    disk.make_files(FILES, dirty=False)
+    disk.make_files(FILES)
     drive = ["-drive", f"if=none,id=disk,format=raw,file={FILES}", "-device", "virtio-blk-device,drive=disk"]
     samples = sorted(answers(bench_boot.stamped("the death of fs", _files, [BUSY], drive)))
     if len(samples) < LEAST_ANSWERS:

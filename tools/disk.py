@@ -64,6 +64,7 @@ def verify(path, rounds=100_000):
 
 
 FILES_BYTES, FILES_FIRST = 64 << 20, 1 << 20
+REPLAYED = "a note on the CARD\n"
 LINE = "abcdefghijklmnopqrstuvwxyz0123456789\n"
 
 
@@ -75,10 +76,22 @@ def _tool(*words, text=None):
                           env={**os.environ, **TOOLS_ENVIRONMENT})
     if done.returncode:
         raise Failure(f"{words[0]} failed: {done.stderr.strip()}")
+    return done.stdout
 
 
-def make_files(path, dirty, guest=None):
-    """An image with a GPT whose second partition is ext4: a long file, many small ones; dirty: its journal wants to be replayed.
+def check_files(path):
+    """What is wrong with the file system of an image of make_files's once its journal is replayed, in e2fsck's words; None: nothing."""
+    place = f"{path}?offset={2 * FILES_FIRST}"
+    for words, good in ((("e2fsck", "-p", place), (0, 1)), (("e2fsck", "-fn", place), (0,))):
+        done = subprocess.run(words, capture_output=True, text=True, check=False, env={**os.environ, **TOOLS_ENVIRONMENT})
+        if done.returncode not in good:
+            return f"{' '.join(words)}: {done.stdout.strip()}"
+    return None
+
+
+def make_files(path, state="files", guest=None):
+    """An image with a GPT whose second partition is ext4: a long file, many small ones, one with holes; "dirty": its journal has a transaction,
+    "damaged": and is none.
 
     guest: {name: path} of files beside them.
     """
@@ -87,6 +100,9 @@ def make_files(path, dirty, guest=None):
     (tree / "many").mkdir(parents=True)
     (tree / "lines").write_text(LINE * 8192)
     (tree / "note").write_text("a note on the card\n")
+    with open(tree / "sparse", "wb") as sparse:
+        sparse.write(b"begin")
+        sparse.truncate(4 << 20)
     (tree / "esc\x1b[2Jape").write_text("")
     for number in range(100):
         (tree / f"many/file-{number:02}").write_text("x" * number)
@@ -104,8 +120,15 @@ def make_files(path, dirty, guest=None):
     _tool("sfdisk", "--quiet", fresh, text=table)
     options = f"offset={first},root_owner=0:0,lazy_itable_init=1,lazy_journal_init=1"
     _tool("mke2fs", "-q", "-F", "-t", "ext4", "-d", tree, "-E", options, fresh, f"{sectors // 2}k")
-    if dirty:
-        _tool("debugfs", "-w", "-R", "feature needs_recovery", f"{fresh}?offset={first}")
+    if state != "files":
+        # The transaction writes the first block of the file `note` anew.
+        block = _tool("debugfs", "-R", "bmap /note 0", f"{fresh}?offset={first}").strip()
+        content = path.with_suffix(".block")
+        content.write_bytes(REPLAYED.encode().ljust(4096, b"\0"))
+        _tool("debugfs", "-w", "-f", "-", f"{fresh}?offset={first}", text=f"jo -c\njw -b {block} {content}\njc\n")
+        content.unlink()
+    if state == "damaged":
+        _tool("debugfs", "-w", "-R", "zap_block -f <8> -o 12 -l 4 -p 1 0", f"{fresh}?offset={first}")
     shutil.rmtree(tree)
     fresh.rename(path)
 

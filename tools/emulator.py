@@ -94,9 +94,9 @@ def _disk(options):
             raise Failure(f"--disk: {options.disk}: the default image has its own size")
         else:
             sdcard.check_unused()
-    elif size in ("files", "dirty"):
+    elif size in ("files", "dirty", "damaged"):
         path.parent.mkdir(parents=True, exist_ok=True)
-        disk.make_files(path, dirty=size == "dirty")
+        disk.make_files(path, size)
     elif size:
         disk.make(path, disk.size(size))
     elif not path.exists():

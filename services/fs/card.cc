@@ -32,17 +32,18 @@ absl::StatusOr<block::PartitionTable> ReadTable(BlockSource& source, uint64_t se
 }  // namespace
 
 absl::StatusOr<std::unique_ptr<Volume>> MountDisk(BlockSource& source, uint64_t sectors,
-                                                  uint32_t sector_bytes, const std::string& disk) {
+                                                  uint32_t sector_bytes, const std::string& disk,
+                                                  Volume::Replay replay) {
   const absl::StatusOr<block::PartitionTable> table =
       ReadTable(source, sectors, sector_bytes, disk);
   if (!table.ok()) return table.status();
   for (const std::string& problem : table->problems) runtime::LogWarning(disk, ": ", problem);
   if (table->scheme == block::PartitionTable::Scheme::kNone)
-    return Volume::Mount(source, 0, sectors, disk);
+    return Volume::Mount(source, 0, sectors, disk, replay);
   for (const block::Partition& partition : table->partitions) {
     if (partition.mbr_type != kMbrLinux && partition.gpt_type != kGptLinux) continue;
     auto volume = Volume::Mount(source, partition.first, partition.sectors,
-                                block::PartitionName(disk, partition.number));
+                                block::PartitionName(disk, partition.number), replay);
     if (!absl::IsNotFound(volume.status())) return volume;
   }
   return absl::NotFoundError(absl::StrCat(disk, " has no partition with an ext4 file system"));

@@ -16,7 +16,8 @@ namespace pyrene::fs {
 // `disk` is the disk's name, as Linux calls it: "mmcblk0", "vda". NotFound: there is none; errors
 // as those of Volume::Mount.
 absl::StatusOr<std::unique_ptr<Volume>> MountDisk(BlockSource& source, uint64_t sectors,
-                                                  uint32_t sector_bytes, const std::string& disk);
+                                                  uint32_t sector_bytes, const std::string& disk,
+                                                  Volume::Replay replay = Volume::Replay::kOwn);
 
 // Where the partition `name` is ("mmcblk0p2", with or without "/dev/"), or the disk itself.
 // NotFound: there is none of that name.

@@ -53,21 +53,43 @@ bool Disk::HasMedium() const {
   return client_.has_facts() && client_.facts().sectors != 0 && client_.facts().medium == medium_;
 }
 
-absl::Status Disk::Read(uint64_t sector, absl::Span<uint8_t> to) {
+size_t Disk::Most() const {
   const uint64_t most =
-      std::min<uint64_t>(data_.size(), uint64_t{client_.facts().max_sectors} * kSectorBytes) /
-      kSectorBytes * kSectorBytes;
+      std::min<uint64_t>(data_.size(), uint64_t{client_.facts().max_sectors} * kSectorBytes);
+  return most / kSectorBytes * kSectorBytes;
+}
+
+absl::Status Disk::Read(uint64_t sector, absl::Span<uint8_t> to) {
+  const size_t most = Most();
   if (most == 0) return absl::UnavailableError("the disk has no medium");
   while (!to.empty()) {
-    const absl::Span<uint8_t> part = to.first(std::min<uint64_t>(to.size(), most));
-    if (absl::Status status = ReadOnce(sector, part); !status.ok()) return status;
+    const absl::Span<uint8_t> part = to.first(std::min(to.size(), most));
+    absl::Status status = Request(block::Operation::kRead, sector, part.size());
+    if (!status.ok()) return status;
+    std::memcpy(part.data(), data_.data(), part.size());
     sector += part.size() / kSectorBytes;
     to.remove_prefix(part.size());
   }
   return absl::OkStatus();
 }
 
-absl::Status Disk::ReadOnce(uint64_t sector, absl::Span<uint8_t> to) {
+absl::Status Disk::Write(uint64_t sector, absl::Span<const uint8_t> from) {
+  const size_t most = Most();
+  if (most == 0) return absl::UnavailableError("the disk has no medium");
+  while (!from.empty()) {
+    const absl::Span<const uint8_t> part = from.first(std::min(from.size(), most));
+    absl::Status status = Request(block::Operation::kWrite, sector, part.size(), part.data());
+    if (!status.ok()) return status;
+    sector += part.size() / kSectorBytes;
+    from.remove_prefix(part.size());
+  }
+  return absl::OkStatus();
+}
+
+absl::Status Disk::Flush() { return Request(block::Operation::kFlush, 0, 0); }
+
+absl::Status Disk::Request(block::Operation operation, uint64_t sector, size_t bytes,
+                           const uint8_t* from) {
   const uint64_t deadline = runtime::MonotonicNow() + kAnswersWithin;
   const auto late = [](const absl::Status& status) {
     if (!absl::IsDeadlineExceeded(status)) return status;
@@ -77,9 +99,10 @@ absl::Status Disk::ReadOnce(uint64_t sector, absl::Span<uint8_t> to) {
   absl::Status status = Until([this] { return answered_; }, deadline);
   if (!status.ok()) return late(status);
   if (!HasMedium()) return absl::UnavailableError("the card was changed or taken out");
+  if (from != nullptr) std::memcpy(data_.data(), from, bytes);
   answered_ = false;
-  const auto count = static_cast<uint32_t>(to.size() / kSectorBytes);
-  status = client_.Submit(1, {block::Operation::kRead, sector, count, nullptr, 0});
+  const auto count = static_cast<uint32_t>(bytes / kSectorBytes);
+  status = client_.Submit(1, {operation, sector, count, nullptr, 0});
   if (!status.ok()) {
     answered_ = true;
     return status;
@@ -91,12 +114,13 @@ absl::Status Disk::ReadOnce(uint64_t sector, absl::Span<uint8_t> to) {
   runtime::KillPoint("disk.answered");
   switch (status_) {
     case proto::BlockStatus::OK:
-      std::memcpy(to.data(), data_.data(), to.size());
       return absl::OkStatus();
     case proto::BlockStatus::NO_MEDIUM:
       return absl::UnavailableError("the card was changed or taken out");
-    default:
-      return absl::InternalError(absl::StrCat("sector ", sector, " can not be read"));
+    default: {
+      const char* const what = operation == block::Operation::kRead ? "read" : "written";
+      return absl::InternalError(absl::StrCat("sector ", sector, " can not be ", what));
+    }
   }
 }
 

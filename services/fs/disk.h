@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// The disk by its driver's channel (proto/block.capnp). One read at a time; while it waits, the
+// The disk by its driver's channel (proto/block.capnp). One request at a time; while it waits, the
 // service's event loop runs, so that pings are answered. The driver may die and come back: its
 // client sends again what was not answered.
 #pragma once
@@ -35,9 +35,16 @@ class Disk final : public BlockSource {
   bool HasMedium() const;
 
   absl::Status Read(uint64_t sector, absl::Span<uint8_t> to) override;
+  absl::Status Write(uint64_t sector, absl::Span<const uint8_t> from) override;
+  absl::Status Flush() override;
+  bool read_only() const override { return client_.facts().read_only; }
 
  private:
-  absl::Status ReadOnce(uint64_t sector, absl::Span<uint8_t> to);
+  // Bytes of one request.
+  size_t Most() const;
+  // `from`: what a write writes.
+  absl::Status Request(block::Operation operation, uint64_t sector, size_t bytes,
+                       const uint8_t* from = nullptr);
   // Runs the event loop until `done`; DeadlineExceeded.
   absl::Status Until(const std::function<bool()>& done, uint64_t deadline);
 

@@ -70,8 +70,24 @@ errcode_t Ext2Io::Read32(io_channel channel, unsigned long block, int count, voi
   return Read64(channel, block, count, data);
 }
 
-errcode_t Ext2Io::Write64(io_channel, unsigned long long, int, const void*) { return EROFS; }
-errcode_t Ext2Io::Write32(io_channel, unsigned long, int, const void*) { return EROFS; }
+errcode_t Ext2Io::Write64(io_channel channel, unsigned long long block, int count,
+                          const void* data) {
+  Ext2Io& io = *static_cast<Ext2Io*>(channel->private_data);
+  const auto block_bytes = static_cast<size_t>(channel->block_size);
+  if (count < 0) return EROFS;  // parts of blocks are the superblock's, which is not written so
+  const auto* from = static_cast<const uint8_t*>(data);
+  absl::Status status;
+  for (int i = 0; i < count && status.ok(); ++i, from += block_bytes)
+    status = io.WriteBlock(block + static_cast<unsigned>(i), {from, block_bytes});
+  if (status.ok()) return 0;
+  if (io.status_.ok()) io.status_ = status;
+  return EIO;
+}
+
+errcode_t Ext2Io::Write32(io_channel channel, unsigned long block, int count, const void* data) {
+  return Write64(channel, block, count, data);
+}
+
 errcode_t Ext2Io::Flush(io_channel) { return 0; }
 errcode_t Ext2Io::SetOption(io_channel, const char*, const char*) { return 0; }
 
@@ -101,6 +117,10 @@ errcode_t Ext2Io::Read(uint32_t block_bytes, uint64_t block, int count, uint8_t*
 }
 
 absl::Status Ext2Io::ReadCached(uint64_t offset, absl::Span<uint8_t> to, uint32_t block_bytes) {
+  if (const auto changed = collected_.find(offset / block_bytes); changed != collected_.end()) {
+    std::memcpy(to.data(), changed->second.data(), std::min(to.size(), changed->second.size()));
+    return absl::OkStatus();
+  }
   CachedBlock* oldest = &cache_[0];
   ++clock_;
   for (CachedBlock& cached : cache_) {
@@ -122,9 +142,37 @@ absl::Status Ext2Io::ReadCached(uint64_t offset, absl::Span<uint8_t> to, uint32_
 }
 
 absl::Status Ext2Io::ReadData(uint64_t offset, absl::Span<uint8_t> to) {
-  if (offset > bytes_ || to.size() > bytes_ - offset)
-    return absl::OutOfRangeError("a block beyond the partition");
+  if (!Contains(offset, to.size())) return absl::OutOfRangeError("a block beyond the partition");
   return source_.Read(first_ + offset / kSectorBytes, to);
+}
+
+absl::Status Ext2Io::WriteData(uint64_t offset, absl::Span<const uint8_t> from) {
+  if (!Contains(offset, from.size())) return absl::OutOfRangeError("a block beyond the partition");
+  for (CachedBlock& cached : cache_) {
+    if (cached.offset < offset + from.size() && offset < cached.offset + cached.bytes.size())
+      cached.offset = kNone;
+  }
+  return source_.Write(first_ + offset / kSectorBytes, from);
+}
+
+absl::Status Ext2Io::ReadBlock(uint64_t block, absl::Span<uint8_t> to) {
+  if (block > bytes_ / to.size()) return absl::OutOfRangeError("a block beyond the partition");
+  return ReadCached(block * to.size(), to, static_cast<uint32_t>(to.size()));
+}
+
+absl::Status Ext2Io::WriteBlock(uint64_t block, absl::Span<const uint8_t> from) {
+  if (block > bytes_ / from.size() || !Contains(block * from.size(), from.size()))
+    return absl::OutOfRangeError("a block beyond the partition");
+  const auto place = collected_.find(block);
+  if (place == collected_.end() && collected_.size() >= most_)
+    return absl::ResourceExhaustedError("it would change too much at once");
+  collected_[block].assign(from.begin(), from.end());
+  return absl::OkStatus();
+}
+
+void Ext2Io::Drop() {
+  collected_.clear();
+  for (CachedBlock& cached : cache_) cached.offset = kNone;
 }
 
 }  // namespace pyrene::fs

@@ -31,6 +31,7 @@ void Describe(const FileInfo& file, proto::FileEntry::Builder entry) {
   entry.setName(file.name.c_str());
   entry.setBytes(file.bytes);
   entry.setIsDirectory(file.is_directory);
+  entry.setNumber(file.number);
 }
 
 }  // namespace
@@ -61,31 +62,9 @@ absl::Status FsServer::Handle(proto::FsRequest::Reader request) {
   const uint32_t id = request.getId();
   if (id == 0) return absl::InvalidArgumentError("a request with id 0");
   auto reply = builder_.Start<proto::FsReply>();
-  absl::Status status;
-  switch (request.which()) {
-    case proto::FsRequest::STAT: {
-      const absl::StatusOr<std::string> path = PathOf(request.getStat());
-      status = path.ok() ? Stat(*path, reply) : path.status();
-      break;
-    }
-    case proto::FsRequest::LIST:
-      status = List(request.getList(), reply);
-      break;
-    case proto::FsRequest::READ:
-      status = Read(request.getRead(), reply);
-      break;
-    case proto::FsRequest::MAP:
-      status = Map(request.getMap(), reply);
-      break;
-    case proto::FsRequest::PARTITION:
-      status = FindPartition(request.getPartition(), reply);
-      break;
-    case proto::FsRequest::USAGE:
-      status = DescribeUsage(reply);
-      break;
-    default:
-      return absl::InvalidArgumentError("unknown request");
-  }
+  if (request.which() > proto::FsRequest::REPLAY)
+    return absl::InvalidArgumentError("unknown request");
+  absl::Status status = Answer(request, reply);
   if (!status.ok()) {
     reply = builder_.Start<proto::FsReply>();
     proto::WriteFailure(status, reply.initFailed());
@@ -95,8 +74,123 @@ absl::Status FsServer::Handle(proto::FsRequest::Reader request) {
   return absl::OkStatus();
 }
 
+absl::Status FsServer::Answer(proto::FsRequest::Reader request, proto::FsReply::Builder reply) {
+  switch (request.which()) {
+    case proto::FsRequest::STAT: {
+      const absl::StatusOr<std::string> path = PathOf(request.getStat());
+      return path.ok() ? Stat(*path, reply) : path.status();
+    }
+    case proto::FsRequest::LIST:
+      return List(request.getList(), reply);
+    case proto::FsRequest::READ:
+      return Read(request.getRead(), reply);
+    case proto::FsRequest::MAP:
+      return Map(request.getMap(), reply);
+    case proto::FsRequest::PARTITION:
+      return FindPartition(request.getPartition(), reply);
+    case proto::FsRequest::USAGE:
+      return DescribeUsage(reply);
+    default:
+      if (source_.may_change) return Change(request, reply);
+      return absl::FailedPreconditionError("this client may not change files");
+  }
+}
+
+absl::Status FsServer::Change(proto::FsRequest::Reader request, proto::FsReply::Builder reply) {
+  const absl::StatusOr<Volume*> mounted =
+      source_.volume(request.isReplay() ? Volume::Replay::kAny : Volume::Replay::kOwn);
+  if (!mounted.ok()) return mounted.status();
+  Volume& volume = **mounted;
+  const auto path_of = [](capnp::Text::Reader path) {
+    return path.size() == 0 ? absl::StatusOr<std::string>(Volume::kPartFile) : PathOf(path);
+  };
+  absl::StatusOr<std::string> path = std::string();
+  absl::Status status;
+  switch (request.which()) {
+    case proto::FsRequest::APPEND:
+      return Append(volume, request.getAppend(), reply);
+    case proto::FsRequest::LOOK:
+    case proto::FsRequest::START: {
+      absl::StatusOr<FileInfo> file = absl::InvalidArgumentError("");
+      if (request.isLook()) path = PathOf(request.getLook());
+      if (!path.ok()) return path.status();
+      file = request.isLook() ? volume.Look(*path) : volume.StartFile(request.getStart());
+      if (!file.ok()) return file.status();
+      Describe(*file, reply.initEntry());
+      return absl::OkStatus();
+    }
+    case proto::FsRequest::FILL: {
+      path = PathOf(request.getFill().getPath());
+      if (!path.ok()) return path.status();
+      const absl::StatusOr<uint64_t> next =
+          volume.FillHoles(*path, uint64_t{request.getFill().getFirst()} * kSectorBytes);
+      if (!next.ok()) return next.status();
+      reply.setGrown(*next);
+      return absl::OkStatus();
+    }
+    case proto::FsRequest::RENAME: {
+      const absl::StatusOr<std::string> from = path_of(request.getRename().getFrom());
+      path = PathOf(request.getRename().getTo());
+      status = from.status();
+      if (from.ok() && path.ok() && *from == Volume::kPartFile) {
+        // What a former life kept back is gone.
+        const absl::StatusOr<FileInfo> part = volume.Look(*from);
+        if (!part.ok() && !absl::IsNotFound(part.status())) return part.status();
+        if (part.ok() && part->number == request.getRename().getNumber() &&
+            part->bytes != request.getRename().getBytes()) {
+          reply.setGrown(part->bytes);
+          return absl::OkStatus();
+        }
+      }
+      if (from.ok() && path.ok())
+        status = volume.Rename(*from, *path, request.getRename().getNumber());
+      break;
+    }
+    case proto::FsRequest::REMOVE:
+      path = path_of(request.getRemove().getPath());
+      if (path.ok()) status = volume.Remove(*path, request.getRemove().getNumber());
+      break;
+    case proto::FsRequest::MAKE_DIRECTORY:
+      path = PathOf(request.getMakeDirectory());
+      if (path.ok()) status = volume.MakeDirectory(*path);
+      break;
+    default:
+      break;
+  }
+  if (!path.ok()) return path.status();
+  if (status.ok()) reply.setDone();
+  return status;
+}
+
+absl::Status FsServer::Append(Volume& volume, proto::FsAppend::Reader request,
+                              proto::FsReply::Builder reply) {
+  const uint32_t bytes = request.getBytes();
+  if (bytes == 0 || bytes > kMaxReadBytes ||
+      (!request.getZeros() && !channel_.pool().Contains({request.getPlace(), bytes})))
+    return absl::OutOfRangeError("no such place for it");
+  buffer_.resize(kBufferBytes);
+  uint64_t size = request.getOffset();
+  for (uint32_t done = 0; done < bytes;) {
+    const auto part = static_cast<uint32_t>(std::min<size_t>(bytes - done, buffer_.size()));
+    if (!request.getZeros()) {
+      absl::Status status =
+          channel_.pool().Read({request.getPlace() + done, part}, buffer_.data(), part);
+      if (!status.ok()) return status;
+    }
+    const uint64_t expected = request.getOffset() + done;
+    const absl::StatusOr<uint64_t> grown = volume.Append(
+        request.getNumber(), expected, part, request.getZeros() ? nullptr : buffer_.data());
+    if (!grown.ok()) return grown.status();
+    size = *grown;
+    done += part;
+    if (size != expected + part) break;
+  }
+  reply.setGrown(size);
+  return absl::OkStatus();
+}
+
 absl::Status FsServer::Stat(const std::string& path, proto::FsReply::Builder reply) {
-  const absl::StatusOr<Volume*> volume = source_.volume();
+  const absl::StatusOr<Volume*> volume = Mounted();
   if (!volume.ok()) return volume.status();
   const absl::StatusOr<FileInfo> file = (*volume)->Stat(path);
   if (!file.ok()) return file.status();
@@ -107,7 +201,7 @@ absl::Status FsServer::Stat(const std::string& path, proto::FsReply::Builder rep
 absl::Status FsServer::List(proto::FsList::Reader request, proto::FsReply::Builder reply) {
   const absl::StatusOr<std::string> path = PathOf(request.getPath());
   if (!path.ok()) return path.status();
-  const absl::StatusOr<Volume*> volume = source_.volume();
+  const absl::StatusOr<Volume*> volume = Mounted();
   if (!volume.ok()) return volume.status();
   const absl::StatusOr<Listing> listing =
       (*volume)->List(*path, request.getFirst(), kEntriesPerMessage);
@@ -126,7 +220,7 @@ absl::Status FsServer::Read(proto::FsRead::Reader request, proto::FsReply::Build
   if (wanted == 0 || wanted > kMaxReadBytes ||
       !channel_.pool().Contains({request.getPlace(), wanted}))
     return absl::OutOfRangeError(absl::StrCat(*path, ": no such place for it"));
-  const absl::StatusOr<Volume*> volume = source_.volume();
+  const absl::StatusOr<Volume*> volume = Mounted();
   if (!volume.ok()) return volume.status();
   buffer_.resize(kBufferBytes);
   uint32_t done = 0;
@@ -155,7 +249,7 @@ absl::Status FsServer::Read(proto::FsRead::Reader request, proto::FsReply::Build
 absl::Status FsServer::Map(proto::FsMapRequest::Reader request, proto::FsReply::Builder reply) {
   const absl::StatusOr<std::string> path = PathOf(request.getPath());
   if (!path.ok()) return path.status();
-  const absl::StatusOr<Volume*> volume = source_.volume();
+  const absl::StatusOr<Volume*> volume = Mounted();
   if (!volume.ok()) return volume.status();
   const absl::StatusOr<FileMap> map = (*volume)->Map(*path);
   if (!map.ok()) return map.status();
@@ -192,7 +286,7 @@ absl::Status FsServer::FindPartition(capnp::Text::Reader name, proto::FsReply::B
 }
 
 absl::Status FsServer::DescribeUsage(proto::FsReply::Builder reply) {
-  const absl::StatusOr<Volume*> volume = source_.volume();
+  const absl::StatusOr<Volume*> volume = Mounted();
   if (!volume.ok()) return volume.status();
   const Usage usage = (*volume)->GetUsage();
   auto to = reply.initUsage();

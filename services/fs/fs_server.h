@@ -22,9 +22,10 @@ class FsServer {
     std::string disk;  // as Linux calls it
     std::function<uint64_t()> disk_sectors;
     // Mounts if need be.
-    std::function<absl::StatusOr<Volume*>()> volume;
+    std::function<absl::StatusOr<Volume*>(Volume::Replay)> volume;
     // As FindOnDisk.
     std::function<absl::StatusOr<Extent>(const std::string& name)> find;
+    bool may_change = false;
   };
 
   FsServer(proto::Channel channel, Source source)
@@ -36,6 +37,12 @@ class FsServer {
 
  private:
   absl::Status Handle(proto::FsRequest::Reader request);
+  absl::Status Answer(proto::FsRequest::Reader request, proto::FsReply::Builder reply);
+  // Of what changes something.
+  absl::Status Change(proto::FsRequest::Reader request, proto::FsReply::Builder reply);
+  absl::Status Append(Volume& volume, proto::FsAppend::Reader request,
+                      proto::FsReply::Builder reply);
+  absl::StatusOr<Volume*> Mounted() { return source_.volume(Volume::Replay::kOwn); }
   absl::Status Stat(const std::string& path, proto::FsReply::Builder reply);
   absl::Status List(proto::FsList::Reader request, proto::FsReply::Builder reply);
   absl::Status Read(proto::FsRead::Reader request, proto::FsReply::Builder reply);

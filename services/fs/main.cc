@@ -1,10 +1,11 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// fs: the files of the disk's ext4 partition, read only. Capabilities: `events`, `fs.disk.data`;
-// channels `init`, `fs.disk` (with the driver), and one for each argument behind the first, which
-// is the disk's name as Linux calls it.
+// fs: the files of the disk's ext4 partition. Capabilities: `events`, `fs.disk.data`; channels
+// `init`, `fs.disk` (with the driver), and one for each argument behind the first, which is the
+// disk's name as Linux calls it. Who has the channel `fs` may change files.
 //
-// It keeps nothing over its death: requests name their files, and clients ask again.
+// It keeps nothing over its death: requests name their files, clients ask again, and what a change
+// had not finished is in the disk's journal.
 #include <memory>
 #include <string>
 #include <utility>
@@ -35,7 +36,7 @@ class Service {
   absl::Status AddClient(const std::string& name);
   // The medium that is there now is the one that `volume_` is of.
   absl::Status TakeMedium();
-  absl::StatusOr<Volume*> GetVolume();
+  absl::StatusOr<Volume*> GetVolume(Volume::Replay replay);
   absl::StatusOr<Extent> Find(const std::string& name);
 
   runtime::EventLoop loop_{runtime::Notification::Adopt(runtime::FindCapability("events"))};
@@ -68,8 +69,8 @@ absl::Status Service::AddClient(const std::string& name) {
   clients_.push_back(std::make_unique<FsServer>(
       std::move(channel->channel),
       FsServer::Source{disk_name_, [this] { return disk_->facts().sectors; },
-                       [this] { return GetVolume(); },
-                       [this](const std::string& n) { return Find(n); }}));
+                       [this](Volume::Replay replay) { return GetVolume(replay); },
+                       [this](const std::string& n) { return Find(n); }, name == "fs"}));
   // Run looks at all clients: a read that waits must not begin another.
   return loop_.AddSourceAt(channel->bit, [] {});
 }
@@ -106,17 +107,19 @@ absl::StatusOr<Extent> Service::Find(const std::string& name) {
   return FindOnDisk(*disk_, facts.sectors, facts.sector_bytes, disk_name_, name);
 }
 
-absl::StatusOr<Volume*> Service::GetVolume() {
+absl::StatusOr<Volume*> Service::GetVolume(Volume::Replay replay) {
   if (absl::Status status = TakeMedium(); !status.ok()) return status;
-  if (volume_ != nullptr) return volume_.get();
-  auto volume = MountDisk(*disk_, disk_->facts().sectors, disk_->facts().sector_bytes, disk_name_);
+  if (volume_ != nullptr && !volume_->stale()) return volume_.get();
+  volume_.reset();
+  auto volume =
+      MountDisk(*disk_, disk_->facts().sectors, disk_->facts().sector_bytes, disk_name_, replay);
   // NotFound is for files.
   if (absl::IsNotFound(volume.status()))
     return absl::FailedPreconditionError(volume.status().message());
   if (!volume.ok()) return volume.status();
   volume_ = *std::move(volume);
   runtime::KillPoint("mounted");
-  runtime::LogInfo("mounted ", volume_->device(), ", read only");
+  runtime::LogInfo("mounted ", volume_->device(), volume_->replayed() ? ", journal replayed" : "");
   return volume_.get();
 }
 

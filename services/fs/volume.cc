@@ -10,6 +10,7 @@
 
 #include "absl/strings/str_cat.h"
 #include "absl/strings/strip.h"
+#include "services/fs/file_run.h"
 
 namespace pyrene::fs {
 namespace {
@@ -46,27 +47,72 @@ uint64_t Version(ext2_ino_t number, const ext2_inode& inode) {
 
 FileInfo Describe(absl::string_view name, ext2_ino_t number, const ext2_inode& inode) {
   const bool is_directory = LINUX_S_ISDIR(inode.i_mode);
-  return {std::string(name), is_directory ? 0 : EXT2_I_SIZE(&inode), is_directory,
-          static_cast<bool>(LINUX_S_ISREG(inode.i_mode)), Version(number, inode)};
+  return {std::string(name),      is_directory ? 0 : EXT2_I_SIZE(&inode),
+          is_directory,           static_cast<bool>(LINUX_S_ISREG(inode.i_mode)),
+          Version(number, inode), number};
 }
 
 }  // namespace
 
 absl::StatusOr<std::unique_ptr<Volume>> Volume::Mount(BlockSource& source, uint64_t first,
-                                                      uint64_t sectors, std::string device) {
+                                                      uint64_t sectors, std::string device,
+                                                      Replay replay) {
   initialize_ext2_error_table();
   std::unique_ptr<Volume> volume(new Volume(source, first, sectors, std::move(device)));
-  if (absl::Status status = volume->CheckSuperblock(sectors); !status.ok()) return status;
-  volume->io_.Begin(kMaxMountReads);
-  const errcode_t error =
-      ext2fs_open2(volume->device_.c_str(), nullptr, EXT2_FLAG_64BITS | EXT2_FLAG_SKIP_MMP, 0, 0,
-                   volume->io_.Manager(), &volume->fs_);
-  if (error != 0) {
-    volume->fs_ = nullptr;
-    return volume->Explain(error, "");
+  // Another superblock may come from the journal.
+  for (bool again = true; again;) {
+    absl::Status status = volume->CheckSuperblock(sectors);
+    if (status.ok()) status = volume->Open(0);
+    if (!status.ok()) return status;
+    const absl::StatusOr<bool> replayed = volume->OpenJournal(replay);
+    if (!replayed.ok()) return replayed.status();
+    again = *replayed;
+    volume->replayed_ = volume->replayed_ || again;
   }
   volume->block_.resize(volume->fs_->blocksize);
   return volume;
+}
+
+absl::Status Volume::Open(int flags) {
+  io_.Drop();
+  io_.Begin(kMaxMountReads);
+  ext2_filsys opened = nullptr;
+  const errcode_t error =
+      ext2fs_open2(device_.c_str(), nullptr, EXT2_FLAG_64BITS | EXT2_FLAG_SKIP_MMP | flags, 0, 0,
+                   io_.Manager(), &opened);
+  if (error != 0) return Explain(error, "");
+  if (fs_ != nullptr) ext2fs_free(fs_);
+  fs_ = opened;
+  return absl::OkStatus();
+}
+
+absl::StatusOr<bool> Volume::OpenJournal(Replay replay) {
+  journal_.reset();
+  auto journal = Journal::Open(fs_, io_);
+  journal_status_ = journal.status();
+  const bool recover = ext2fs_has_feature_journal_needs_recovery(fs_->super);
+  if (journal.ok() && (recover || (*journal)->empty())) journal_ = *std::move(journal);
+  if (journal.ok() && journal_ == nullptr)
+    journal_status_ = absl::DataLossError("its journal has what is not to be replayed");
+  if (!recover || (journal_ != nullptr && journal_->empty())) return false;
+  absl::Status status = journal_status_;
+  if (absl::IsUnavailable(status)) return status;
+  const std::string command = absl::StrCat("on a Linux machine: e2fsck -p /dev/", device_);
+  if (status.ok()) status = journal_->Scan();
+  if (status.ok() && io_.read_only())
+    status =
+        absl::FailedPreconditionError("its journal can not be replayed: it is write protected");
+  if (status.ok() && replay == Replay::kOwn && !journal_->ours()) {
+    return absl::AbortedError(
+        absl::StrCat(device_, " has a journal that was not replayed; ", command));
+  }
+  if (status.ok()) status = journal_->Replay();
+  if (absl::IsUnavailable(status)) return status;
+  if (!status.ok()) {
+    return absl::FailedPreconditionError(
+        absl::StrCat(device_, ": ", status.message(), "; ", command));
+  }
+  return true;
 }
 
 Volume::~Volume() {
@@ -102,11 +148,6 @@ absl::Status Volume::CheckSuperblock(uint64_t sectors) {
   const uint64_t descriptor = ext2fs_has_feature_64bit(&super) ? super.s_desc_size : 32;
   if (groups * std::max<uint64_t>(descriptor, 32) > kMaxDescriptorBytes)
     return absl::UnimplementedError(absl::StrCat(device_, " has too many groups of blocks"));
-  if (ext2fs_has_feature_journal_needs_recovery(&super)) {
-    return absl::FailedPreconditionError(absl::StrCat(
-        device_, " has a journal that was not replayed; on a Linux machine: e2fsck -p /dev/",
-        device_));
-  }
   return absl::OkStatus();
 }
 
@@ -123,6 +164,11 @@ absl::Status Volume::Explain(errcode_t error, absl::string_view path) const {
       return absl::NotFoundError(absl::StrCat(where, ": Not a directory"));
     case EXT2_ET_SYMLINK_LOOP:
       return absl::NotFoundError(absl::StrCat(where, ": Too many levels of symbolic links"));
+    case EXT2_ET_BLOCK_ALLOC_FAIL:
+    case EXT2_ET_INODE_ALLOC_FAIL:
+      return absl::ResourceExhaustedError(absl::StrCat(where, ": No space left on device"));
+    case EXT2_ET_DIR_EXISTS:
+      return absl::AlreadyExistsError(absl::StrCat(where, ": File exists"));
     case EXT2_ET_NO_MEMORY:
       return absl::ResourceExhaustedError(absl::StrCat(where, ": no memory for it"));
     case EXT2_ET_UNSUPP_FEATURE:
@@ -154,6 +200,16 @@ absl::StatusOr<FileInfo> Volume::Stat(absl::string_view path) {
   ext2_inode inode;
   if (absl::Status status = Find(path, number, inode); !status.ok()) return status;
   return Describe(LastPart(path), number, inode);
+}
+
+absl::StatusOr<FileInfo> Volume::Look(absl::string_view path) {
+  const absl::StatusOr<Name> name = FindName(path);
+  if (!name.ok()) return name.status();
+  if (name->number == 0) return Explain(EXT2_ET_FILE_NOT_FOUND, path);
+  ext2_inode inode;
+  const errcode_t error = ext2fs_read_inode(fs_, name->number, &inode);
+  if (error != 0) return Explain(error, path);
+  return Describe(LastPart(path), name->number, inode);
 }
 
 absl::StatusOr<Listing> Volume::List(absl::string_view path, uint32_t first, size_t most) {
@@ -198,34 +254,9 @@ absl::StatusOr<Listing> Volume::List(absl::string_view path, uint32_t first, siz
       return Explain(failed, absl::StrCat(path, "/", entry.name));
     listing.entries.push_back(Describe(entry.name, entry.number, inode));
   }
+  listing.more = walk.more;
   if (walk.more) listing.next = first + static_cast<uint32_t>(listing.entries.size());
   return listing;
-}
-
-errcode_t Volume::MapRun(ext2_ino_t number, ext2_inode& inode, uint64_t block, Run& run) {
-  run = {};
-  if ((inode.i_flags & EXT4_EXTENTS_FL) == 0) {
-    blk64_t physical = 0;
-    int flags = 0;
-    const errcode_t error = ext2fs_bmap2(fs_, number, &inode, nullptr, 0, block, &flags, &physical);
-    run.physical = physical;
-    return error;
-  }
-  ext2_extent_handle_t handle;
-  errcode_t error = ext2fs_extent_open2(fs_, number, &inode, &handle);
-  if (error != 0) return error;
-  ext2fs_extent extent;
-  error = ext2fs_extent_goto(handle, block);
-  if (error == 0) error = ext2fs_extent_get(handle, EXT2_EXTENT_CURRENT, &extent);
-  ext2fs_extent_free(handle);
-  if (error == EXT2_ET_EXTENT_NOT_FOUND) return 0;  // a hole, of one block at least
-  if (error != 0) return error;
-  if (block < extent.e_lblk || block - extent.e_lblk >= extent.e_len)
-    return EXT2_ET_EXTENT_INVALID_LENGTH;
-  run.blocks = extent.e_len - (block - extent.e_lblk);
-  if ((extent.e_flags & EXT2_EXTENT_FLAGS_UNINIT) == 0)
-    run.physical = extent.e_pblk + (block - extent.e_lblk);
-  return 0;
 }
 
 // Whole blocks.
@@ -237,14 +268,14 @@ absl::Status Volume::ReadBlocks(ext2_ino_t number, ext2_inode& inode, absl::stri
     if (block >= kMaxFileBlocks)
       return absl::DataLossError(absl::StrCat(path, ": damaged (it is too large)"));
     Run run;
-    if (const errcode_t error = MapRun(number, inode, block, run); error != 0)
+    if (const errcode_t error = MapRun(fs_, number, inode, block, run); error != 0)
       return Explain(error, path);
     const size_t wanted = to.size() / block_bytes;
     uint64_t blocks = std::min<uint64_t>(run.blocks, wanted);
     // Maps without extents tell of one block only.
     while (run.physical != 0 && blocks < wanted && run.blocks == 1) {
       Run next;
-      if (MapRun(number, inode, block + blocks, next) != 0 || next.blocks != 1 ||
+      if (MapRun(fs_, number, inode, block + blocks, next) != 0 || next.blocks != 1 ||
           next.physical != run.physical + blocks)
         break;
       ++blocks;
@@ -301,7 +332,7 @@ absl::StatusOr<FileMap> Volume::Map(absl::string_view path) {
       return absl::DataLossError(absl::StrCat(path, ": damaged (it is too large)"));
     // There are as many runs as blocks, where a file has no extents.
     io_.Begin(kMaxRunReads);
-    if (const errcode_t error = MapRun(number, inode, block, run); error != 0)
+    if (const errcode_t error = MapRun(fs_, number, inode, block, run); error != 0)
       return Explain(error, path);
     if (run.physical == 0) {
       return absl::FailedPreconditionError(

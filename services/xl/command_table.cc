@@ -133,6 +133,8 @@ constexpr OptionSpec kLosetupOptions[] = {
     {kOptionShow, "show", "", "Print the device that -f took."},
 };
 constexpr OptionSpec kLsOptions[] = {{'l', "", "", "Sizes as well."}};
+constexpr OptionSpec kFallocateOptions[] = {
+    {'l', "length", "SIZE", "Its size in bytes, or with a suffix: K, M, G, T."}};
 constexpr OptionSpec kEchoOptions[] = {{'n', "", "", "No newline at the end."}};
 
 constexpr CommandSpec kShellCommands[] = {
@@ -172,6 +174,25 @@ constexpr CommandSpec kShellCommands[] = {
     {"ls", "[-l] [path]", "List files; those of the disk are below /sd", kLsOptions, 0, 1,
      ArgumentKind::kFile},
     {"cat", "<file> [...]", "Print files", {}, 1, kManyArguments, ArgumentKind::kFile},
+    {"cp", "<file> <target>", "Copy a file to the disk, below /sd", {}, 2, 2, ArgumentKind::kFile},
+    {"mv", "<file> <target>", "Rename a file of the disk", {}, 2, 2, ArgumentKind::kFile},
+    {"rm", "<file> [...]", "Remove files of the disk", {}, 1, kManyArguments, ArgumentKind::kFile},
+    {"mkdir",
+     "<directory> [...]",
+     "Make directories on the disk",
+     {},
+     1,
+     kManyArguments,
+     ArgumentKind::kFile},
+    {"rmdir",
+     "<directory> [...]",
+     "Remove empty directories of the disk",
+     {},
+     1,
+     kManyArguments,
+     ArgumentKind::kFile},
+    {"fallocate", "-l <size> <file>", "Make a file of zeros on the disk, for a guest's disk",
+     kFallocateOptions, 1, 1, ArgumentKind::kFile},
     {"df", "", "Print how full the disk's file system, /sd, is", {}, 0, 0, ArgumentKind::kNone},
     {"losetup", "[options] [device] [file]",
      "Name a file of the disk /dev/loopN, or list such names", kLosetupOptions, 0, kManyArguments,

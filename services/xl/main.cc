@@ -9,6 +9,7 @@
 #include "proto/connect.h"
 #include "runtime/service.h"
 #include "services/init/client/supervision_client.h"
+#include "services/xl/shell/disk_use.h"
 #include "services/xl/shell/shell.h"
 
 namespace pyrene::xl {
@@ -46,6 +47,7 @@ absl::Status Serve(runtime::EventLoop& loop, init::SupervisionClient& supervisio
   supervision.Ready();
 
   Session session{waiter, terminal, toolstack, xenstore, files};
+  fs.SetReplayCheck([&session] { return CheckReplay(session); });
   Shell(session).Run(runtime::Service().generation);
   return absl::OkStatus();
 }

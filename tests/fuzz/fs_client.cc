@@ -40,7 +40,8 @@ class World {
     FsServer::Source source;
     source.disk = "vda";
     source.disk_sectors = [] { return SparseImage::kFirst + SparseImage::kSectors; };
-    source.volume = [this]() -> absl::StatusOr<Volume*> {
+    source.may_change = true;
+    source.volume = [this](Volume::Replay) -> absl::StatusOr<Volume*> {
       // Now and then there is no disk.
       if (++mounts_ % 16 == 0) return absl::UnavailableError("no medium");
       return volume_.get();

@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 //
 // A damaged or forged ext2, ext3 or ext4 file system: each operation ends within its budget of
-// reads, nothing outside of the partition is read or told as a file's place, and names are names.
+// reads, nothing outside of the partition is read, written or told as a file's place, and names are
+// names. Whatever is in the journal is replayed, and if the file system can be written, it is.
 //
 // An input is a disk (sparse_image.h).
 #include <string>
@@ -68,17 +69,44 @@ class Walk {
   int left_ = 24;  // files
 };
 
+// Each may fail; then nothing that follows is done, as the service mounts again.
+void Change(Volume& volume) {
+  for (const char* path : {"/file", "/folder/file", "/link"}) {
+    uint64_t offset = 0;
+    for (int i = 0; i < 4 && !volume.stale(); ++i) {
+      const auto next = volume.FillHoles(path, offset);
+      if (!next.ok() || *next == offset) break;
+      Require(*next > offset);
+      offset = *next;
+    }
+  }
+  const std::string text(5000, 't');
+  volume.MakeDirectory("/made").IgnoreError();
+  if (const auto file = volume.StartFile(text.size()); file.ok()) {
+    const auto grown =
+        volume.Append(file->number, 0, text.size(), reinterpret_cast<const uint8_t*>(text.data()));
+    if (grown.ok()) Require(*grown == text.size() || *grown == 0);
+    volume.Rename(Volume::kPartFile, "/file", file->number).IgnoreError();
+  }
+  for (const char* path : {"/link", "/folder", "/made", "/file"}) {
+    if (const auto file = volume.Look(path); file.ok())
+      volume.Remove(path, file->number).IgnoreError();
+  }
+}
+
 }  // namespace
 }  // namespace pyrene::fs
 
 extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t bytes) {
   using namespace pyrene::fs;
   SparseImage image(data, bytes);
-  const auto volume = Volume::Mount(image, SparseImage::kFirst, SparseImage::kSectors, "vda2");
+  const auto volume = Volume::Mount(image, SparseImage::kFirst, SparseImage::kSectors, "vda2",
+                                    Volume::Replay::kAny);
   if (!volume.ok()) return 0;
   const Usage usage = (*volume)->GetUsage();
   Require(usage.total_kib <= SparseImage::kSectors / 2);
   Walk walk(image, **volume);
   walk.Directory("/", 2);
+  Change(**volume);
   return 0;
 }

@@ -44,6 +44,18 @@ class SparseImage final : public fs::BlockSource {
     return absl::OkStatus();
   }
 
+  absl::Status Write(uint64_t sector, absl::Span<const uint8_t> from) override {
+    Require(!from.empty() && from.size() % fs::kSectorBytes == 0);
+    Require(sector >= kFirst && sector - kFirst < kSectors &&
+            from.size() <= (kSectors - (sector - kFirst)) * fs::kSectorBytes);
+    Require(++reads_ <= kMaxReads);
+    if (reads_ > ends_after_) return absl::UnavailableError("the disk was taken out");
+    std::memcpy(bytes_.data() + (sector - kFirst) * fs::kSectorBytes, from.data(), from.size());
+    return absl::OkStatus();
+  }
+  absl::Status Flush() override { return absl::OkStatus(); }
+  bool read_only() const override { return false; }
+
   uint64_t reads() const { return reads_; }
 
  private:

@@ -10,6 +10,7 @@
 #include <cstring>
 #include <filesystem>
 #include <fstream>
+#include <functional>
 #include <random>
 #include <string>
 #include <vector>
@@ -34,8 +35,10 @@ inline std::string RandomBytes(size_t bytes, unsigned seed) {
 class Folder {
  public:
   Folder() {
-    char name[] = "/tmp/pyrene-fs-XXXXXX";
-    path_ = mkdtemp(name);
+    // In memory, where there is such a place: e2fsck waits for its disk.
+    std::string name = std::filesystem::exists("/dev/shm") ? "/dev/shm" : "/tmp";
+    name += "/pyrene-fs-XXXXXX";
+    path_ = mkdtemp(name.data());
   }
   ~Folder() { std::filesystem::remove_all(path_); }
   std::string operator/(const std::string& name) const { return absl::StrCat(path_, "/", name); }
@@ -75,10 +78,67 @@ class Image final : public BlockSource {
     return absl::OkStatus();
   }
 
+  absl::Status Write(uint64_t sector, absl::Span<const uint8_t> from) override {
+    EXPECT_EQ(from.size() % kSectorBytes, 0u);
+    EXPECT_LE(from.size(), bytes.size());
+    EXPECT_LE(sector, (bytes.size() - from.size()) / kSectorBytes);
+    if (!failure.ok()) return failure;
+    if (writes == ends_after) return absl::UnavailableError("the power was cut");
+    ++writes;
+    uint8_t* const to = bytes.data() + sector * kSectorBytes;
+    if (ends_after != kNever)
+      unflushed.push_back({to, {to, to + from.size()}, {from.begin(), from.end()}});
+    std::memcpy(to, from.data(), from.size());
+    return absl::OkStatus();
+  }
+  absl::Status Flush() override {
+    if (!failure.ok()) return failure;
+    if (writes == ends_after) return absl::UnavailableError("the power was cut");
+    unflushed.clear();
+    return absl::OkStatus();
+  }
+  bool read_only() const override { return write_protected; }
+
+  // What was written behind the last flush and is not for `keep` is gone.
+  void Lose(const std::function<bool()>& keep) {
+    for (auto write = unflushed.rbegin(); write != unflushed.rend(); ++write)
+      std::copy(write->before.begin(), write->before.end(), write->place);
+    for (const Unflushed& write : unflushed) {
+      if (keep()) std::copy(write.after.begin(), write.after.end(), write.place);
+    }
+    unflushed.clear();
+  }
+  // Of e2fsprogs; its output goes to `log`. The exit status.
+  int Run(const std::string& command, std::string* log = nullptr) {
+    const Folder folder;
+    const std::string file = folder / "image";
+    std::ofstream(file, std::ios::binary)
+        .write(reinterpret_cast<const char*>(bytes.data()),
+               static_cast<std::streamsize>(bytes.size()));
+    const int status = std::system(
+        absl::StrCat("PATH=$PATH:/usr/sbin; ", command, " ", file, " >", folder / "log", " 2>&1")
+            .c_str());
+    std::ifstream(file, std::ios::binary)
+        .read(reinterpret_cast<char*>(bytes.data()), static_cast<std::streamsize>(bytes.size()));
+    std::ifstream in(folder / "log");
+    if (log != nullptr) *log = {std::istreambuf_iterator<char>(in), {}};
+    return WEXITSTATUS(status);
+  }
+
   uint64_t sectors() const { return bytes.size() / kSectorBytes; }
 
   std::vector<uint8_t> bytes;
   uint64_t reads = 0;
+  uint64_t writes = 0;
+  static constexpr uint64_t kNever = ~uint64_t{0};
+  uint64_t ends_after = kNever;  // writes
+  bool write_protected = false;
+  struct Unflushed {
+    uint8_t* place;
+    std::vector<uint8_t> before;
+    std::vector<uint8_t> after;
+  };
+  std::vector<Unflushed> unflushed;  // while there is an `ends_after`
   absl::Status failure;
 };
 

@@ -33,14 +33,16 @@ class FsServerTest : public testing::Test {
     FsServer::Source source;
     source.disk = "vda";
     source.disk_sectors = [] { return uint64_t{99999}; };
-    source.volume = [this]() -> absl::StatusOr<Volume*> {
+    source.volume = [this](Volume::Replay) -> absl::StatusOr<Volume*> {
       if (!mount_.ok()) return mount_;
+      if (volume_->stale()) volume_ = *Volume::Mount(*image_, 0, image_->sectors(), "vda2");
       return volume_.get();
     };
     source.find = [](const std::string& name) -> absl::StatusOr<Extent> {
       if (name != "/dev/vda3") return absl::NotFoundError(absl::StrCat("no ", name));
       return Extent{4096, 77};
     };
+    source.may_change = true;
     server_ = std::make_unique<FsServer>(std::move(*memory_.Open(proto::Side::kServer, bell_)),
                                          std::move(source));
     client_ = memory_.Open(proto::Side::kClient, bell_);
@@ -172,6 +174,68 @@ TEST_F(FsServerTest, APartitionIsAMapOfOneExtent) {
   EXPECT_THAT(Failure([](auto request) { request.setPartition(""); }), HasSubstr("1 to 31"));
   EXPECT_THAT(Failure([](auto request) { request.setPartition(std::string(32, 'x').c_str()); }),
               HasSubstr("1 to 31"));
+}
+
+TEST_F(FsServerTest, AFileIsWrittenAndRemoved) {
+  uint32_t number = 0;
+  ASSERT_TRUE(Ask([](auto request) { request.setStart(9000); },
+                  [&](auto reply) { number = reply.getEntry().getNumber(); }));
+  ASSERT_NE(number, 0u);
+  const std::string text(8192, 'x');
+  ASSERT_TRUE(client_->pool().Write({0, 8192}, text.data(), 8192).ok());
+  const auto append = [&](uint64_t offset, uint32_t bytes, bool zeros, uint32_t place = 0) {
+    return [=](proto::FsRequest::Builder request) {
+      auto to = request.initAppend();
+      to.setNumber(number);
+      to.setOffset(offset);
+      to.setBytes(bytes);
+      to.setPlace(place);
+      to.setZeros(zeros);
+    };
+  };
+  const auto grown = [](uint64_t bytes) {
+    return [bytes](proto::FsReply::Reader reply) {
+      ASSERT_TRUE(reply.isGrown());
+      EXPECT_EQ(reply.getGrown(), bytes);
+    };
+  };
+  EXPECT_TRUE(Ask(append(0, 8192, false), grown(8192)));
+  EXPECT_TRUE(Ask(append(0, 8192, false), grown(8192)));  // again
+  EXPECT_TRUE(Ask(append(16384, 8192, false), grown(8192)));
+  EXPECT_TRUE(Ask(append(8192, 808, true, ~0U), grown(9000)));
+  EXPECT_THAT(Failure(append(9000, 8193, false)), HasSubstr("no such place"));
+  EXPECT_THAT(Failure(append(9000, 0, true)), HasSubstr("no such place"));
+  // Another life, which has not what was kept back.
+  volume_ = *Volume::Mount(*image_, 0, image_->sectors(), "vda2");
+  const auto rename = [number](proto::FsRequest::Builder request) {
+    request.initRename().setTo("/new");
+    request.getRename().setNumber(number);
+    request.getRename().setBytes(9000);
+  };
+  EXPECT_TRUE(Ask(rename, grown(0)));
+  EXPECT_TRUE(Ask(append(0, 9000, true), grown(9000)));
+  const auto remove = [number](proto::FsRequest::Builder request) {
+    request.initRemove().setPath("/new");
+    request.getRemove().setNumber(number);
+  };
+  const auto done = [](proto::FsReply::Reader reply) { EXPECT_TRUE(reply.isDone()); };
+  EXPECT_TRUE(Ask(rename, done));
+  EXPECT_TRUE(Ask(rename, done));
+  EXPECT_TRUE(Ask([](auto request) { request.setLook("/new"); },
+                  [number](auto reply) {
+                    EXPECT_EQ(reply.getEntry().getBytes(), 9000u);
+                    EXPECT_EQ(reply.getEntry().getNumber(), number);
+                  }));
+  EXPECT_TRUE(Ask([](auto request) { request.initFill().setPath("/new"); }, grown(9000)));
+  EXPECT_TRUE(Ask([](auto request) { request.setMakeDirectory("/folder"); }, done));
+  EXPECT_TRUE(Ask([](auto request) { request.setMakeDirectory("/folder"); }, done));
+  EXPECT_TRUE(Ask(remove, done));
+  EXPECT_TRUE(Ask(remove, done));
+  EXPECT_TRUE(Ask([](auto request) { request.setReplay(); }, done));
+  EXPECT_THAT(Failure([](auto request) { request.setLook("/new"); }), HasSubstr("No such file"));
+  EXPECT_THAT(Failure([](auto request) { request.initRename().setTo(""); }),
+              HasSubstr("1 to 1023"));
+  EXPECT_EQ(image_->Run("e2fsck -fn"), 0);
 }
 
 TEST_F(FsServerTest, WithoutAMountTheReasonIsTheAnswer) {

@@ -166,10 +166,17 @@ INSTANTIATE_TEST_SUITE_P(Kinds, VolumeTest,
 
 using OddVolumeTest = VolumeTest;
 
-TEST_F(OddVolumeTest, AJournalToBeReplayedIsRefusedWithTheCommand) {
+TEST_F(OddVolumeTest, ADamagedJournalIsRefusedWithTheCommand) {
   Image image("-t ext4", tree_, 16, {"feature needs_recovery"});
+  EXPECT_NE(Mount(image), nullptr);  // it is empty
+  const uint8_t magic[] = {0xc0, 0x3b, 0x39, 0x98, 0, 0, 0, 4};
+  const auto journal =
+      std::search(image.bytes.begin(), image.bytes.end(), std::begin(magic), std::end(magic));
+  ASSERT_NE(journal, image.bytes.end());
+  journal[12] = 1;  // a byte of its block size
   const auto volume = Volume::Mount(image, 0, image.sectors(), "mmcblk0p2");
   EXPECT_TRUE(absl::IsFailedPrecondition(volume.status())) << volume.status();
+  EXPECT_THAT(volume.status().message(), HasSubstr("mmcblk0p2: its journal is damaged"));
   EXPECT_THAT(volume.status().message(), HasSubstr("e2fsck -p /dev/mmcblk0p2"));
 }
 
@@ -250,6 +257,11 @@ TEST_F(OddVolumeTest, HostileBytes) {
         touched.push_back({sector * kSectorBytes, to.size()});
         return image.Read(sector, to);
       }
+      absl::Status Write(uint64_t sector, absl::Span<const uint8_t> from) override {
+        return image.Write(sector, from);
+      }
+      absl::Status Flush() override { return absl::OkStatus(); }
+      bool read_only() const override { return false; }
       Image image;
       std::vector<std::pair<uint64_t, size_t>> touched;
     } recorder(original);

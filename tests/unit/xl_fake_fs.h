@@ -27,21 +27,78 @@ class FakeFs : public FakePeer<proto::FsRequest, proto::FsReply> {
   std::map<std::string, std::string> files;
   std::string failure;            // of all requests
   std::function<void()> on_read;  // before the answer
+  std::function<void()> on_append;
+  bool foreign = false;  // until `replay`
+  unsigned replays = 0;
+  unsigned fills = 0;
+  std::map<std::string, uint32_t> numbers;
 
  protected:
   void Handle(proto::FsRequest::Reader request) override {
     const uint32_t id = request.getId();
+    if (foreign && !request.isReplay())
+      return Fail(id, proto::FailureCode::FOREIGN_JOURNAL, "vda2 has a journal");
     if (!failure.empty()) return Fail(id, proto::FailureCode::FAILED, failure);
     switch (request.which()) {
+      case proto::FsRequest::LOOK:
       case proto::FsRequest::STAT: {
-        const std::string path = request.getStat().cStr();
+        const std::string path =
+            request.isLook() ? request.getLook().cStr() : request.getStat().cStr();
         if (files.count(path) == 0) return Fail(id, proto::FailureCode::NOT_FOUND, Missing(path));
         return Send([this, id, path](auto reply) {
           reply.setId(id);
           reply.initEntry().setName("x");
           reply.getEntry().setBytes(files[path].size());
+          reply.getEntry().setNumber(NumberOf(path));
         });
       }
+      case proto::FsRequest::START:
+        files[kPart].clear();
+        numbers.erase(kPart);
+        return Send([this, id](auto reply) {
+          reply.setId(id);
+          reply.initEntry().setName("x");
+          reply.getEntry().setNumber(NumberOf(kPart));
+        });
+      case proto::FsRequest::APPEND: {
+        const proto::FsAppend::Reader append = request.getAppend();
+        EXPECT_EQ(append.getNumber(), NumberOf(kPart));
+        if (on_append) on_append();
+        std::string& part = files[kPart];
+        if (append.getOffset() == part.size()) {
+          std::string data(append.getBytes(), '\0');
+          if (!append.getZeros())
+            EXPECT_TRUE(
+                pool()
+                    .Read({append.getPlace(), append.getBytes()}, data.data(), append.getBytes())
+                    .ok());
+          part += data;
+        }
+        return Grown(id, part.size());
+      }
+      case proto::FsRequest::RENAME: {
+        const std::string from = request.getRename().getFrom().size() == 0
+                                     ? kPart
+                                     : std::string(request.getRename().getFrom().cStr());
+        const std::string to = request.getRename().getTo().cStr();
+        EXPECT_EQ(request.getRename().getNumber(), NumberOf(from));
+        files[to] = files[from];
+        numbers[to] = numbers[from];
+        files.erase(from);
+        return Done(id);
+      }
+      case proto::FsRequest::REMOVE:
+        files.erase(request.getRemove().getPath().size() == 0
+                        ? kPart
+                        : std::string(request.getRemove().getPath().cStr()));
+        return Done(id);
+      case proto::FsRequest::FILL:
+        ++fills;
+        return Grown(id, files[request.getFill().getPath().cStr()].size());
+      case proto::FsRequest::REPLAY:
+        ++replays;
+        foreign = false;
+        return Done(id);
       case proto::FsRequest::LIST:
         return List(id, request.getList().getPath().cStr(), request.getList().getFirst());
       case proto::FsRequest::READ:
@@ -61,6 +118,23 @@ class FakeFs : public FakePeer<proto::FsRequest, proto::FsReply> {
   }
 
  private:
+  static constexpr char kPart[] = "/.part";
+
+  uint32_t NumberOf(const std::string& path) {
+    return numbers.try_emplace(path, ++last_number_).first->second;
+  }
+  void Done(uint32_t id) {
+    Send([id](auto reply) {
+      reply.setId(id);
+      reply.setDone();
+    });
+  }
+  void Grown(uint32_t id, uint64_t bytes) {
+    Send([id, bytes](auto reply) {
+      reply.setId(id);
+      reply.setGrown(bytes);
+    });
+  }
   static std::string Missing(const std::string& path) {
     return absl::StrCat(path, ": No such file or directory");
   }
@@ -105,6 +179,8 @@ class FakeFs : public FakePeer<proto::FsRequest, proto::FsReply> {
       reply.getData().setFileBytes(files[path].size());
     });
   }
+
+  uint32_t last_number_ = 10;
 };
 
 }  // namespace pyrene::xl

@@ -22,6 +22,7 @@
 #include "proto/xenstore.capnp.h"
 #include "runtime/event_loop.h"
 #include "runtime/host/objects.h"
+#include "services/xl/disk_message.h"
 #include "services/xl/shell/waiter.h"
 
 namespace pyrene::xl {
@@ -248,6 +249,7 @@ class FakeInit : public FakePeer<proto::ToolstackRequest, proto::ToolstackReply>
     std::string name;
     bool paused = false;
     uint64_t memory_kib = 131072;
+    std::vector<DiskSpec> disks = {};
   };
   std::map<uint16_t, Guest> guests;
   std::map<std::string, std::string> files;
@@ -271,11 +273,13 @@ class FakeInit : public FakePeer<proto::ToolstackRequest, proto::ToolstackReply>
         const auto config = request.getCreateGuest();
         if (Failed(id)) break;
         const uint16_t domid = next_domid++;
-        guests[domid] = {config.getName().cStr(), config.getStartPaused(), config.getMemoryKib()};
+        guests[domid] = {
+            config.getName().cStr(), config.getStartPaused(), config.getMemoryKib(), {}};
         done.push_back(absl::StrCat("create ", config.getName().cStr(), " ",
                                     config.getCommandLine().cStr(),
                                     config.getStartPaused() ? " paused" : ""));
         for (const auto disk : config.getDisks()) {
+          guests[domid].disks.push_back(DiskFromMessage(disk));
           if (disk.isFile())
             absl::StrAppend(&done.back(), " disk ", disk.getTarget().cStr(), " of file ",
                             disk.getFile().cStr());
@@ -325,6 +329,9 @@ class FakeInit : public FakePeer<proto::ToolstackRequest, proto::ToolstackReply>
           config.setKernel("guests/vmlinuz");
           config.setMemoryKib(guests[domid].memory_kib);
           config.setVcpus(1);
+          const std::vector<DiskSpec>& disks = guests[domid].disks;
+          auto list = config.initDisks(static_cast<unsigned>(disks.size()));
+          for (unsigned i = 0; i < disks.size(); ++i) WriteDisk(disks[i], list[i]);
           config.setMaxVcpus(2);
           config.setOnCrash(proto::Action::PRESERVE);
         });

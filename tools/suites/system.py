@@ -6,6 +6,7 @@ A test is a file tests/kernel/NAME.test or tests/system/NAME.test: a script (too
   # run: --guest tests/system/x.cfg        options of `pyrene run`, files named from the repository's root
   # machines: raspi4b virt                 a test per machine, NAME@MACHINE
   # verify: IMAGE                          at the end the host verifies this image (tools/disk.py)
+  # clean: IMAGE                           ... that e2fsck finds nothing in the second partition of this one but a journal to be replayed
   # rounds: N    # soak: M                 what {rounds} is, in the script and in the run line
 A soak run of a script that counts its rounds (`repeat {rounds}`) is one boot with all of them; any other is booted again and again
 for N rounds each.  {first} is the number of rounds done before this boot.
@@ -22,7 +23,7 @@ from progress import Failure
 from suites.base import Test, TestFailure
 
 FOLDERS = ("kernel", "system")
-KEYS = {"about", "run", "machines", "rounds", "soak", "verify"}
+KEYS = {"about", "run", "machines", "rounds", "soak", "verify", "clean"}
 
 
 class SystemTest(Test):
@@ -34,6 +35,7 @@ class SystemTest(Test):
         self.rounds = int(header.get("rounds", 1))
         self.soak = int(header["soak"]) if "soak" in header else None
         self.image = header.get("verify")
+        self.clean = header.get("clean")
         self.run_line = (f"--machine {machine} " if machine else "") + header.get("run", "")
         self._options("1", "0")   # a mistake is to show up before anything runs
 
@@ -65,6 +67,8 @@ class SystemTest(Test):
             except script.ScriptFailure as failure:
                 raise TestFailure(str(failure)) from failure
         self._verify(log)
+        if self.clean and (wrong := disk.check_files(ROOT / self.clean)):
+            raise TestFailure(wrong)
 
     def _verify(self, log):
         if not self.image:

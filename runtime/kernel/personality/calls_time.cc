@@ -55,6 +55,15 @@ int64_t ClockGettime(const ThreadControl& self, uint64_t clock, linux_abi::Times
   }
 }
 
+int64_t Gettimeofday(linux_abi::Timeval* time) {
+  const uint64_t now = TicksToNanoseconds(sys::Ticks(), sys::TickFrequency()) +
+                       static_cast<uint64_t>(RealtimeOffset());
+  if (time == nullptr) return 0;
+  time->seconds = static_cast<int64_t>(now / kNanosecondsPerSecond);
+  time->microseconds = static_cast<int64_t>(now % kNanosecondsPerSecond / 1000);
+  return 0;
+}
+
 int64_t ClockGetres(linux_abi::Timespec* time) {
   if (time != nullptr) Store(kNanosecondsPerSecond / sys::TickFrequency() + 1, time);
   return 0;

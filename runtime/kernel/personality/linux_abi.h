@@ -30,6 +30,7 @@ enum Call : uint64_t {
   kTgkill = 131,
   kRtSigaction = 134,
   kRtSigprocmask = 135,
+  kGettimeofday = 169,
   kGetpid = 172,
   kGettid = 178,
   kBrk = 214,
@@ -55,6 +56,11 @@ inline constexpr int64_t kETIMEDOUT = 110;
 struct Timespec {
   int64_t seconds;
   int64_t nanoseconds;
+};
+
+struct Timeval {
+  int64_t seconds;
+  int64_t microseconds;
 };
 
 struct IoVector {

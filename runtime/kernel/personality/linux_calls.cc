@@ -62,6 +62,8 @@ int64_t DispatchLinuxCall(ThreadControl& self, UpcallFrame& frame, const UpcallI
 
     case linux_abi::kClockGettime:
       return ClockGettime(self, x[0], Pointer<linux_abi::Timespec>(x[1]));
+    case linux_abi::kGettimeofday:  // libext2fs's bitmaps say when they were made
+      return Gettimeofday(Pointer<linux_abi::Timeval>(x[0]));
     case linux_abi::kClockGetres:
       return ClockGetres(Pointer<linux_abi::Timespec>(x[1]));
     case linux_abi::kNanosleep:

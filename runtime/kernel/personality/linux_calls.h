@@ -33,6 +33,7 @@ int64_t Getrandom(const ThreadControl& self, void* bytes, uint64_t n);
 
 // Time
 int64_t ClockGettime(const ThreadControl& self, uint64_t clock, linux_abi::Timespec* time);
+int64_t Gettimeofday(linux_abi::Timeval* time);
 int64_t ClockGetres(linux_abi::Timespec* time);
 int64_t ClockNanosleep(ThreadControl& self, uint64_t clock, uint64_t flags,
                        const linux_abi::Timespec* time);

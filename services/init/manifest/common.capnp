@@ -40,7 +40,7 @@ const vmm :M.Service = (
     (name = "bundle", rights = .readOnly, bundle = void),
     (name = "gicv", rights = .readWrite, gicv = void)]);
 
-# Where the disk's driver puts what fs reads.
+# What fs reads from the disk's driver, and what it writes.
 const fsData :M.SharedMemory = (name = "fs.disk.data", pages = 32, dma = true);
 
 const toolstackChannel :M.ChannelSpec = (
@@ -50,7 +50,7 @@ const consoleChannel :M.ChannelSpec = (
 const xenstoreChannel :M.ChannelSpec = (
   name = "xenstore", client = "xl", server = "xenstore", schemaId = 0xae122e14c2aaf550, ringBytes = 16384, clientBit = 2, serverBit = 0);
 const fsChannel :M.ChannelSpec = (
-  name = "fs", client = "xl", server = "fs", schemaId = 0xde9e0bc03fbb1a5d, ringBytes = 16384, poolKib = 16, clientBit = 3, serverBit = 1);
+  name = "fs", client = "xl", server = "fs", schemaId = 0xde9e0bc03fbb1a5d, ringBytes = 16384, poolKib = 64, clientBit = 3, serverBit = 1);
 # Init reads guests' kernels.
 const filesChannel :M.ChannelSpec = (
   name = "files", client = "init", server = "fs", schemaId = 0xde9e0bc03fbb1a5d, ringBytes = 4096, poolKib = 128, clientBit = 2, serverBit = 2);

@@ -50,7 +50,7 @@ int XenstoreWrite(Session& session, const ParsedOptions& options);
 int XenstoreRm(Session& session, const ParsedOptions& options);
 int XenstoreChmod(Session& session, const ParsedOptions& options);
 
-// system_commands.cc, file_commands.cc
+// system_commands.cc, file_commands.cc, file_changes.cc
 int Ps(Session& session, const ParsedOptions& options);
 int Kill(Session& session, const ParsedOptions& options);
 int Repair(Session& session, const ParsedOptions& options);
@@ -59,11 +59,20 @@ int Reboot(Session& session, const ParsedOptions& options);
 int Poweroff(Session& session, const ParsedOptions& options);
 int Ls(Session& session, const ParsedOptions& options);
 int Cat(Session& session, const ParsedOptions& options);
+int Cp(Session& session, const ParsedOptions& options);
+int Mv(Session& session, const ParsedOptions& options);
+int Rm(Session& session, const ParsedOptions& options);
+int Mkdir(Session& session, const ParsedOptions& options);
+int Rmdir(Session& session, const ParsedOptions& options);
+int Fallocate(Session& session, const ParsedOptions& options);
+// Writes what a file that is to be a disk has not: its holes. Only what concerns the writing is an
+// error.
+absl::Status FillHoles(Session& session, const DiskSpec& disk);
 int XlBlockAttach(Session& session, const ParsedOptions& options);
 int XlBlockDetach(Session& session, const ParsedOptions& options);
 int XlBlockList(Session& session, const ParsedOptions& options);
-// Finds the files of loop devices, and refuses what is mounted, of disks that PrepareDisk has let
-// pass.
+// Finds the files of loop devices and fills the holes of all files, and refuses what is mounted, of
+// disks that PrepareDisk has let pass.
 absl::Status ResolveDisks(Session& session, absl::Span<DiskSpec> disks);
 int Df(Session& session, const ParsedOptions& options);
 int Losetup(Session& session, const ParsedOptions& options);

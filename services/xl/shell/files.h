@@ -24,6 +24,7 @@ class Files {
   absl::StatusOr<Toolstack::FilePart> ReadPart(const std::string& path, uint64_t offset);
   // A whole file; OutOfRange if it is larger than `max`.
   absl::StatusOr<std::string> ReadFile(const std::string& path, size_t max);
+  FsClient& card() { return card_; }
   absl::StatusOr<FsClient::DiskUsage> Usage() { return card_.Usage(); }
 
  private:

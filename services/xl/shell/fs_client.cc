@@ -38,7 +38,7 @@ void FsClient::OnReply(proto::FsReply::Reader reply) {
   result_ = reply.isFailed() ? Explain(proto::ToStatus(reply.getFailed())) : (*take_)(reply);
 }
 
-absl::Status FsClient::CallOnce(const Link::Fill& fill, const Take& take) {
+absl::Status FsClient::CallOnce(const Link::Fill& fill, const Take& take, Waiter::CtrlC ctrl_c) {
   awaited_ = next_id_++;
   take_ = &take;
   result_.reset();
@@ -47,30 +47,148 @@ absl::Status FsClient::CallOnce(const Link::Fill& fill, const Take& take) {
         request.setId(awaited_);
         fill(request);
       },
-      [this] { return result_.has_value(); });
+      [this] { return result_.has_value(); }, kAnswerTime, ctrl_c);
   awaited_ = 0;
   take_ = nullptr;
   return status.ok() ? *result_ : status;
 }
 
-absl::Status FsClient::Call(const Link::Fill& fill, const Take& take) {
+absl::Status FsClient::Call(const Link::Fill& fill, const Take& take, Waiter::CtrlC ctrl_c) {
   for (unsigned i = 1;; ++i) {
-    absl::Status status = CallOnce(fill, take);
+    absl::Status status = CallOnce(fill, take, ctrl_c);
+    if (absl::IsAborted(status) && i == 1) {
+      if (const absl::Status may = may_replay_ ? may_replay_() : status; !may.ok())
+        return absl::FailedPreconditionError(absl::StrCat(
+            status.message(), absl::IsAborted(may) ? "" : "; not here: ", may.message()));
+      status = CallForDone([](auto request) { request.setReplay(); });
+      if (!status.ok()) return status;
+      continue;
+    }
     if (!absl::IsUnavailable(status) || i == kTries) return status;
   }
 }
 
-absl::StatusOr<FileEntry> FsClient::Stat(const std::string& path) {
+absl::Status FsClient::CallForDone(const Link::Fill& fill, Waiter::CtrlC ctrl_c) {
+  return Call(
+      fill,
+      [](proto::FsReply::Reader reply) { return reply.isDone() ? absl::OkStatus() : Unexpected(); },
+      ctrl_c);
+}
+
+absl::StatusOr<uint64_t> FsClient::CallForGrown(const Link::Fill& fill) {
+  uint64_t grown = 0;
+  absl::Status status = Call(fill, [&grown](proto::FsReply::Reader reply) {
+    if (!reply.isGrown()) return Unexpected();
+    grown = reply.getGrown();
+    return absl::OkStatus();
+  });
+  if (!status.ok()) return status;
+  return grown;
+}
+
+absl::StatusOr<FileEntry> FsClient::CallForEntry(const std::string& path, const Link::Fill& fill) {
   FileEntry entry;
-  absl::Status status =
-      Call([&path](auto request) { request.setStat(path.c_str()); },
-           [&](proto::FsReply::Reader reply) {
-             if (!reply.isEntry()) return Unexpected();
-             entry = {path, reply.getEntry().getBytes(), reply.getEntry().getIsDirectory()};
-             return absl::OkStatus();
-           });
+  absl::Status status = Call(fill, [&](proto::FsReply::Reader reply) {
+    if (!reply.isEntry()) return Unexpected();
+    const proto::FileEntry::Reader from = reply.getEntry();
+    entry = {path, from.getBytes(), from.getIsDirectory(), from.getNumber()};
+    return absl::OkStatus();
+  });
   if (!status.ok()) return status;
   return entry;
+}
+
+absl::StatusOr<FileEntry> FsClient::Stat(const std::string& path) {
+  return CallForEntry(path, [&path](auto request) { request.setStat(path.c_str()); });
+}
+
+absl::StatusOr<FileEntry> FsClient::Look(const std::string& path) {
+  return CallForEntry(path, [&path](auto request) { request.setLook(path.c_str()); });
+}
+
+absl::StatusOr<uint32_t> FsClient::StartFile(uint64_t bytes) {
+  const auto entry = CallForEntry("", [bytes](auto request) { request.setStart(bytes); });
+  if (!entry.ok()) return entry.status();
+  return entry->number;
+}
+
+absl::StatusOr<uint64_t> FsClient::Append(uint32_t number, uint64_t offset,
+                                          const std::string& data) {
+  const auto bytes = static_cast<uint32_t>(data.size());
+  absl::Status status = link_.pool().Write({0, bytes}, data.data(), bytes);
+  if (!status.ok()) return status;
+  return CallForGrown([&](auto request) {
+    proto::FsAppend::Builder append = request.initAppend();
+    append.setNumber(number);
+    append.setOffset(offset);
+    append.setBytes(bytes);
+  });
+}
+
+absl::StatusOr<uint64_t> FsClient::AppendZeros(uint32_t number, uint64_t offset, uint32_t bytes) {
+  return CallForGrown([&](auto request) {
+    proto::FsAppend::Builder append = request.initAppend();
+    append.setNumber(number);
+    append.setOffset(offset);
+    append.setBytes(bytes);
+    append.setZeros(true);
+  });
+}
+
+absl::StatusOr<uint64_t> FsClient::FinishFile(const std::string& to, uint32_t number,
+                                              uint64_t bytes) {
+  uint64_t grown = bytes;
+  absl::Status status = Call(
+      [&](auto request) {
+        proto::FsRename::Builder rename = request.initRename();
+        rename.setTo(to.c_str());
+        rename.setNumber(number);
+        rename.setBytes(bytes);
+      },
+      [&grown](proto::FsReply::Reader reply) {
+        if (!reply.isDone() && !reply.isGrown()) return Unexpected();
+        if (reply.isGrown()) grown = reply.getGrown();
+        return absl::OkStatus();
+      });
+  if (!status.ok()) return status;
+  return grown;
+}
+
+absl::Status FsClient::Rename(const std::string& from, const std::string& to, uint32_t number) {
+  return CallForDone([&](auto request) {
+    proto::FsRename::Builder rename = request.initRename();
+    rename.setFrom(from.c_str());
+    rename.setTo(to.c_str());
+    rename.setNumber(number);
+  });
+}
+
+absl::Status FsClient::Remove(const std::string& path, uint32_t number) {
+  return CallForDone([&](auto request) {
+    proto::FsRemove::Builder remove = request.initRemove();
+    remove.setPath(path.c_str());
+    remove.setNumber(number);
+  });
+}
+
+void FsClient::DropPart(uint32_t number) {
+  // Without success the next file that is written takes its place.
+  CallForDone([number](auto request) { request.initRemove().setNumber(number); },
+              Waiter::CtrlC::kIsHeld)
+      .IgnoreError();
+}
+
+absl::Status FsClient::MakeDirectory(const std::string& path) {
+  return CallForDone([&path](auto request) { request.setMakeDirectory(path.c_str()); });
+}
+
+absl::StatusOr<uint64_t> FsClient::FillHoles(const std::string& path, uint64_t offset) {
+  constexpr uint64_t kUnit = 512;
+  return CallForGrown([&](auto request) {
+    proto::FsMapRequest::Builder fill = request.initFill();
+    fill.setPath(path.c_str());
+    fill.setFirst(static_cast<uint32_t>(offset / kUnit));
+  });
 }
 
 absl::StatusOr<std::vector<FileEntry>> FsClient::List(const std::string& path) {

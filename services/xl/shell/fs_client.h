@@ -27,6 +27,8 @@ class FsClient {
   absl::Status Start() { return link_.Start(); }
 
   absl::StatusOr<FileEntry> Stat(const std::string& path);
+  // Of the last part itself, where it is a symbolic link.
+  absl::StatusOr<FileEntry> Look(const std::string& path);
   // FailedPrecondition: no directory.
   absl::StatusOr<std::vector<FileEntry>> List(const std::string& path);
   absl::StatusOr<Toolstack::FilePart> ReadPart(const std::string& path, uint64_t offset);
@@ -38,19 +40,44 @@ class FsClient {
   };
   absl::StatusOr<DiskUsage> Usage();
 
+  // Changes, as proto/fs.capnp describes them.
+
+  // The number of the part file, which is to get `bytes` bytes.
+  absl::StatusOr<uint32_t> StartFile(uint64_t bytes);
+  // How many bytes it has then, perhaps fewer than `offset`: go on there.
+  absl::StatusOr<uint64_t> Append(uint32_t number, uint64_t offset, const std::string& data);
+  absl::StatusOr<uint64_t> AppendZeros(uint32_t number, uint64_t offset, uint32_t bytes);
+  // Gives the part file its name, if it has `bytes` bytes. How many it has: fewer, go on there.
+  absl::StatusOr<uint64_t> FinishFile(const std::string& to, uint32_t number, uint64_t bytes);
+  absl::Status Rename(const std::string& from, const std::string& to, uint32_t number);
+  absl::Status Remove(const std::string& path, uint32_t number);
+  // Even after Ctrl-C.
+  void DropPart(uint32_t number);
+  absl::Status MakeDirectory(const std::string& path);
+  // From where on to go on; at the end the file's size.
+  absl::StatusOr<uint64_t> FillHoles(const std::string& path, uint64_t offset);
+
+  // Says whether a journal that is not fs's own may be replayed. Without it none is.
+  void SetReplayCheck(std::function<absl::Status()> check) { may_replay_ = std::move(check); }
+
  private:
   using Link = PeerLink<proto::FsRequest, proto::FsReply>;
   using Take = std::function<absl::Status(proto::FsReply::Reader)>;
 
   void OnReply(proto::FsReply::Reader reply);
-  absl::Status Call(const Link::Fill& fill, const Take& take);
-  absl::Status CallOnce(const Link::Fill& fill, const Take& take);
+  absl::Status Call(const Link::Fill& fill, const Take& take,
+                    Waiter::CtrlC ctrl_c = Waiter::CtrlC::kEnds);
+  absl::Status CallOnce(const Link::Fill& fill, const Take& take, Waiter::CtrlC ctrl_c);
+  absl::Status CallForDone(const Link::Fill& fill, Waiter::CtrlC ctrl_c = Waiter::CtrlC::kEnds);
+  absl::StatusOr<uint64_t> CallForGrown(const Link::Fill& fill);
+  absl::StatusOr<FileEntry> CallForEntry(const std::string& path, const Link::Fill& fill);
 
   Link link_;
   uint32_t next_id_ = 1;
   uint32_t awaited_ = 0;
   const Take* take_ = nullptr;  // of the call that waits
   std::optional<absl::Status> result_;
+  std::function<absl::Status()> may_replay_;
 };
 
 }  // namespace pyrene::xl

@@ -36,6 +36,7 @@ struct FileEntry {
   std::string name;
   uint64_t bytes = 0;
   bool is_directory = false;
+  uint32_t number = 0;  // of fs's only: another number, another file
 };
 
 struct GuestEvent {

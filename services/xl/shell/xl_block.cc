@@ -18,6 +18,7 @@
 #include "services/xl/disk_source.h"
 #include "services/xl/messages.h"
 #include "services/xl/shell/commands.h"
+#include "services/xl/shell/disk_use.h"
 #include "services/xl/shell/loop_devices.h"
 #include "services/xl/vdev.h"
 #include "services/xl/xenstore_tree.h"
@@ -27,21 +28,8 @@ namespace {
 
 constexpr int kUnknown = -1;  // as xl prints what is not in XenStore
 
-// Whether `mounted`, a device, is `device` or one of its partitions ("/dev/mmcblk0p2",
-// "/dev/vda2").
-bool HasPartOf(absl::string_view device, absl::string_view mounted) {
-  if (!absl::ConsumePrefix(&mounted, device)) return false;
-  if (mounted.empty()) return true;
-  if (absl::ascii_isdigit(static_cast<unsigned char>(device.back())) &&
-      !absl::ConsumePrefix(&mounted, "p"))
-    return false;
-  return !mounted.empty() && std::all_of(mounted.begin(), mounted.end(), [](char c) {
-    return absl::ascii_isdigit(static_cast<unsigned char>(c));
-  });
-}
-
 // A guest that writes to the device would change the files under fs, which has it mounted; Xen's
-// scripts refuse that, too. fs only reads, so that a mount after the guest's begin harms nobody.
+// scripts refuse that, too. If it is mounted later, fs changes nothing (disk_use.h).
 absl::Status CheckMounted(Session& session, absl::Span<const DiskSpec> disks) {
   const auto writes_device = [](const DiskSpec& disk) {
     return disk.source == DiskSpec::Source::kPhy && !disk.read_only;
@@ -103,7 +91,12 @@ absl::Status ResolveDisks(Session& session, absl::Span<DiskSpec> disks) {
     absl::Status status = ResolveLoopDevice(session.xenstore, disk);
     if (!status.ok()) return status;
   }
-  return CheckMounted(session, disks);
+  if (absl::Status status = CheckMounted(session, disks); !status.ok()) return status;
+  for (const DiskSpec& disk : disks) {
+    if (disk.source != DiskSpec::Source::kFile) continue;
+    if (absl::Status status = FillHoles(session, disk); !status.ok()) return status;
+  }
+  return absl::OkStatus();
 }
 
 int XlBlockAttach(Session& session, const ParsedOptions& options) {
