@@ -104,7 +104,7 @@ absl::Status Volume::Change(absl::string_view path, const Work& work) {
   absl::Status status = MakeWritable();
   if (status.ok()) status = Commit();
   if (!status.ok()) return status;
-  io_.Begin(kMaxReads);
+  io_.Begin(kMaxChangeReads);
   found_ = {};
   status = work();
   if (!status.ok()) stale_ = stale_ || !io_.collected().empty() || !groups_.empty();

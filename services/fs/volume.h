@@ -68,6 +68,7 @@ class Volume {
   static constexpr uint64_t kMaxDescriptorBytes = 512 << 10;
   // Of metadata, in one operation.
   static constexpr unsigned kMaxReads = 16384;
+  static constexpr unsigned kMaxChangeReads = 8 * kMaxReads;  // a file's removal visits all extents
   // Of a file's map: beyond, copying the file helps.
   static constexpr size_t kMaxExtents = block::kMaxExtents;
   // The file that is being written, until it gets its name.

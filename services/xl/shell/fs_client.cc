@@ -13,7 +13,7 @@
 namespace pyrene::xl {
 namespace {
 
-constexpr unsigned kTries = 10;         // of a request that a restart cuts off
+constexpr unsigned kTries = 30;         // of a request that a restart cuts off
 constexpr size_t kMaxEntries = 65536;   // of a directory
 constexpr uint32_t kPartBytes = 16384;  // as much as the pool has room for, at most
 
