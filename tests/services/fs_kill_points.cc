@@ -6,16 +6,11 @@
 namespace pyrene::tests {
 
 std::span<const KillPlace> KillPlaces() {
-  static constexpr KillPlace kPlaces[] = {{"mounted", false},
-                                          {"journal.begun", false},
-                                          {"journal.written", false},
-                                          {"journal.committed", false},
-                                          {"journal.replayed", false},
-                                          {"journal.applied", false},
-                                          {"journal.emptied", false},
-                                          {"disk.asked"},
-                                          {"disk.answered"},
-                                          {"request.done"},
+  static constexpr KillPlace kPlaces[] = {{"mounted", false},          {"journal.begun", false},
+                                          {"journal.written", false},  {"journal.committed", false},
+                                          {"journal.replayed", false}, {"journal.applied", false},
+                                          {"journal.emptied", false},  {"disk.asked"},
+                                          {"disk.answered"},           {"request.done"},
                                           {"request.answered"}};
   return kPlaces;
 }

@@ -45,7 +45,9 @@ class FileLoaderTest : public testing::Test {
     fs::FsServer::Source source;
     source.disk = "vda";
     source.disk_sectors = [this] { return image_->sectors(); };
-    source.volume = [this]() -> absl::StatusOr<fs::Volume*> { return volume_.get(); };
+    source.volume = [this](fs::Volume::Replay) -> absl::StatusOr<fs::Volume*> {
+      return volume_.get();
+    };
     source.find = [](const std::string& name) -> absl::StatusOr<fs::Extent> {
       if (name != "vda1") return absl::NotFoundError(absl::StrCat("no ", name));
       return fs::Extent{8, 100};
