@@ -19,6 +19,7 @@ extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t bytes) {
   fuzz::XlWorld world(peer, data, bytes);
   xl::FsClient fs(world.waiter(), world.Open(), fuzz::XlWorld::kClientBit);
   Require(fs.Start().ok());
+  fs.SetReplayCheck([] { return absl::OkStatus(); });
   while (!world.waiter().stopped()) {
     if (const auto entry = fs.Stat("/file"); entry.ok()) Require(entry->name == "/file");
     if (const auto list = fs.List("/"); list.ok()) {
@@ -30,6 +31,16 @@ extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t bytes) {
     if (const auto usage = fs.Usage(); usage.ok())
       Require(std::all_of(usage->device.begin(), usage->device.end(),
                           [](char c) { return static_cast<unsigned char>(c) >= ' '; }));
+    fs.Look("/link").IgnoreError();
+    const uint32_t number = fs.StartFile(kPartBytes).value_or(1);
+    fs.Append(number, 0, "a file's text").IgnoreError();
+    fs.AppendZeros(number, 0, kPartBytes).IgnoreError();
+    fs.FinishFile("/file", number, kPartBytes).IgnoreError();
+    fs.Rename("/file", "/other", number).IgnoreError();
+    fs.Remove("/other", number).IgnoreError();
+    fs.DropPart(number);
+    fs.MakeDirectory("/folder").IgnoreError();
+    fs.FillHoles("/file", 0).IgnoreError();
   }
   return 0;
 }
