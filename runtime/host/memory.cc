@@ -13,6 +13,7 @@ namespace pyrene::runtime {
 absl::StatusOr<uint64_t> Memory::PagesOf(Handle handle) {
   const host::Object* const object = host::Find(handle, host::Kind::kMemory);
   if (object == nullptr) return absl::NotFoundError("memory_info: no such memory");
+  if (object->pages != 0) return object->pages;
   struct stat facts = {};
   if (fstat(object->descriptor, &facts) != 0) return absl::ErrnoToStatus(errno, "fstat");
   return static_cast<uint64_t>(facts.st_size) / kPageBytes;
@@ -27,9 +28,9 @@ absl::StatusOr<Memory> Memory::Map(Handle handle, Access access, uint64_t first_
   }
   if (pages == 0) pages = *all - first_page;
   const int protection = access == Access::kRead ? PROT_READ : PROT_READ | PROT_WRITE;
-  const int descriptor = host::DescriptorOf(handle);
-  void* const mapped = mmap(nullptr, pages * kPageBytes, protection, MAP_SHARED, descriptor,
-                            static_cast<off_t>(first_page * kPageBytes));
+  const host::Object* const object = host::Find(handle, host::Kind::kMemory);
+  void* const mapped = mmap(nullptr, pages * kPageBytes, protection, MAP_SHARED, object->descriptor,
+                            static_cast<off_t>((object->first_page + first_page) * kPageBytes));
   if (mapped == MAP_FAILED) return absl::ErrnoToStatus(errno, "mmap");
   Memory memory;
   memory.data_ = static_cast<uint8_t*>(mapped);

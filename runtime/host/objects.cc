@@ -4,10 +4,12 @@
 #include <sys/mman.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <cerrno>
 #include <map>
 #include <memory>
 #include <mutex>
+#include <utility>
 
 #include "runtime/host/shared_state.h"
 #include "runtime/memory.h"
@@ -44,6 +46,14 @@ absl::StatusOr<Handle> Insert(Kind kind, int descriptor, uint64_t badge) {
   return handle;
 }
 
+void SetPart(Handle handle, uint64_t first_page, uint64_t pages) {
+  Table& table = TheTable();
+  std::lock_guard lock(table.mutex);
+  Object& object = *table.objects.at(handle);
+  object.first_page = first_page;
+  object.pages = pages;
+}
+
 }  // namespace
 
 absl::StatusOr<Handle> CreateObject(Kind kind, size_t bytes) {
@@ -73,6 +83,7 @@ int DescriptorOf(Handle handle) {
 absl::StatusOr<Handle> CopyHandle(Handle handle, uint64_t badge) {
   Kind kind;
   int descriptor;
+  uint64_t first_page, pages;
   {
     Table& table = TheTable();
     std::lock_guard lock(table.mutex);
@@ -81,9 +92,42 @@ absl::StatusOr<Handle> CopyHandle(Handle handle, uint64_t badge) {
     kind = found->second->kind;
     if (badge == kNoBadge) badge = found->second->badge;
     descriptor = dup(found->second->descriptor);
+    first_page = found->second->first_page;
+    pages = found->second->pages;
   }
   if (descriptor < 0) return absl::ErrnoToStatus(errno, "dup");
-  return Insert(kind, descriptor, badge);
+  absl::StatusOr<Handle> copy = Insert(kind, descriptor, badge);
+  if (copy.ok()) SetPart(*copy, first_page, pages);
+  return copy;
+}
+
+absl::StatusOr<Handle> PartOf(Handle memory, uint64_t first_page, uint64_t pages) {
+  const Object* const whole = Find(memory, Kind::kMemory);
+  if (whole == nullptr) return absl::NotFoundError("no such memory");
+  if (pages == 0 ||
+      (whole->pages != 0 && (first_page > whole->pages || pages > whole->pages - first_page)))
+    return absl::OutOfRangeError("beyond the memory's end");
+  const uint64_t first = whole->first_page + first_page;
+  absl::StatusOr<Handle> part = CopyHandle(memory, kNoBadge);
+  if (part.ok()) SetPart(*part, first, pages);
+  return part;
+}
+
+void ReserveHandles(Handle end) {
+  Table& table = TheTable();
+  std::lock_guard lock(table.mutex);
+  table.next = std::max(table.next, end);
+}
+
+absl::Status MoveHandle(Handle from, Handle to) {
+  Table& table = TheTable();
+  std::lock_guard lock(table.mutex);
+  if (!table.objects.contains(from)) return absl::NotFoundError("no such handle");
+  if (table.objects.contains(to)) return absl::AlreadyExistsError("the handle is in use");
+  auto moved = table.objects.extract(from);
+  moved.key() = to;
+  table.objects.insert(std::move(moved));
+  return absl::OkStatus();
 }
 
 void RevokeMemory(Handle handle) {

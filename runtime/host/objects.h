@@ -30,6 +30,15 @@ int DescriptorOf(Handle handle);
 // Another handle to the same object, with a badge as cap_copy gives it.
 absl::StatusOr<Handle> CopyHandle(Handle handle, uint64_t badge);
 
+// A handle to `pages` pages of a memory from `first_page` on: as derived Memory, its bytes are the
+// same.
+absl::StatusOr<Handle> PartOf(Handle memory, uint64_t first_page, uint64_t pages);
+
+// For who plays the kernel to code that chooses its own indices: handles below `end` are given out
+// by MoveHandle only, which gives an object another, free handle.
+void ReserveHandles(Handle end);
+absl::Status MoveHandle(Handle from, Handle to);
+
 // Takes a memory's pages away under everybody who has it mapped, as a revoked grant does.
 void RevokeMemory(Handle handle);
 
@@ -43,7 +52,9 @@ struct Object {
   Kind kind;
   int descriptor;
   uint64_t badge;
-  void* shared;  // kNotification and kPort: the mapped state
+  void* shared;             // kNotification and kPort: the mapped state
+  uint64_t first_page = 0;  // kMemory: of the descriptor's file
+  uint64_t pages = 0;       // kMemory; 0: to the file's end
 };
 // nullptr if there is no such object of that kind. Entries stay where they are until CloseHandle.
 const Object* Find(Handle handle, Kind kind);

@@ -17,6 +17,8 @@ struct Answer {
   uint64_t value[7];  // x1..x7
 };
 
+#ifdef __aarch64__
+
 // Registers beyond the arguments given are outputs only, so that nothing is spent on loading them.
 // GCC keeps `svc`'s effects in order by `volatile` and "memory"; x8 and x9..x17 are lost.
 template <typename... Arguments>
@@ -68,5 +70,19 @@ inline Answer Invoke(Syscall number, Arguments... arguments) {
   }
   return {static_cast<Status>(x0), {x1, x2, x3, x4, x5, x6, x7}};
 }
+
+#else
+
+// On the host there is no kernel: a test of code that makes system calls plays it.
+Answer PlayedCall(Syscall number, const uint64_t (&arguments)[6]);
+
+template <typename... Arguments>
+inline Answer Invoke(Syscall number, Arguments... arguments) {
+  static_assert(sizeof...(arguments) <= 6);
+  const uint64_t in[6] = {static_cast<uint64_t>(arguments)...};
+  return PlayedCall(number, in);
+}
+
+#endif
 
 }  // namespace pyrene::sys::internal

@@ -2,8 +2,8 @@
 //
 // The kernel's system calls as typed inline functions; kernel/abi/syscall.h and
 // docs/system-calls.md say what each does. Usable in every thread and in the upcall (no TLS, no
-// memory but the arguments). For AArch64 services only: code that also runs on the host uses
-// runtime/notification.h and its neighbours.
+// memory but the arguments). For AArch64 services: code that also runs on the host uses
+// runtime/notification.h and its neighbours, or a test plays the kernel (runtime/kernel/svc.h).
 //
 // A function without results answers Status alone. The fields of a result struct mean something
 // only when `status` is kOk.

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// The boot bundle as init sees it, and the programs in it. On the target only.
+// The boot bundle as init sees it, and the programs in it.
 #pragma once
 
 #include <string>

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// What init holds for one guest. On the target only.
+// What init holds for one guest.
 #pragma once
 
 #include <capnp/message.h>

@@ -2,7 +2,7 @@
 //
 // The guests: creation, destruction, and init's channel with each VMM. Nothing here waits: what
 // takes time is a phase of the guest, and Step, which runs in a turn of the event loop of its own,
-// takes each guest as far as it can go. On the target only.
+// takes each guest as far as it can go.
 #pragma once
 
 #include <cstdint>

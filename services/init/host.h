@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// The machine as a whole: what it is, its clock, and its end. On the target only.
+// The machine as a whole: what it is, its clock, and its end.
 #pragma once
 
 #include <cstdint>

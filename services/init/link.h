@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 //
 // A channel's Memory, which belongs to init so that neither end's death unmaps it from the other,
-// and the count of its connections. On the target only.
+// and the count of its connections.
 #pragma once
 
 #include <string>

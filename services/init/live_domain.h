@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 //
 // One life of a service: a domain with the program mapped, exactly the named capabilities in its
-// table, and its first thread. On the target only.
+// table, and its first thread.
 #pragma once
 
 #include <cstdint>

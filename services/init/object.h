@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 //
 // A kernel object that init made, or a capability that the kernel gave it: owned, and known by name
-// for `ps -c`. On the target only.
+// for `ps -c`.
 #pragma once
 
 #include <cstdint>

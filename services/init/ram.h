@@ -2,7 +2,7 @@
 //
 // The machine's RAM, all of which is init's: pieces are derived from the kernel's ranges, and come
 // back when their owner object dies. Nothing that another domain wrote reaches the next: a piece
-// is zeroed before anybody but init can see it. On the target only.
+// is zeroed before anybody but init can see it.
 #pragma once
 
 #include <cstdint>

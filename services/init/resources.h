@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 //
 // What the manifest names: device frames, interrupt lines, shared memory, and what the kernel gave
-// init. Each is made once and kept over the lives of the services that use it. On the target only.
+// init. Each is made once and kept over the lives of the services that use it.
 #pragma once
 
 #include <map>

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 //
 // A supervised service over all its lives: what init keeps for it (notification, log ring, memory,
-// the channel `init`), its present life, and what is known about its health. On the target only.
+// the channel `init`), its present life, and what is known about its health.
 #pragma once
 
 #include <cstdint>

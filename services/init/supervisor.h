@@ -2,7 +2,7 @@
 //
 // Starts the manifest's services and keeps them alive: by fault, exit and heartbeat, with back-off.
 // Makes their channels, and offers channels at run time (the name service). Nothing here waits for
-// another domain. On the target only.
+// another domain.
 #pragma once
 
 #include <functional>

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// The server of the toolstack, xl (proto/toolstack.capnp). On the target only.
+// The server of the toolstack, xl (proto/toolstack.capnp).
 //
 // Answers wait in a bounded queue for room in the ring; while it is long, no further request is
 // taken. Nothing is kept for a toolstack that died: its requests go on, and nobody is told.

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 //
 // Zeroes guests' RAM on a thread of its own, with the vCPUs' priority, so that init's event loop,
-// which outranks everybody, never works for long. On the target only.
+// which outranks everybody, never works for long.
 //
 // The event loop maps a window of the memory, the thread fills it, the event loop goes on with the
 // next. The thread is none of the C library's: it shares nothing else, takes no lock, allocates

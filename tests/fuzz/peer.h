@@ -11,6 +11,7 @@
 #include <cstdint>
 #include <memory>
 #include <string>
+#include <utility>
 
 #include "proto/channel.h"
 #include "proto/mutator/message_mutator.h"
@@ -20,34 +21,27 @@
 
 namespace pyrene::fuzz {
 
-class Peer {
+// On a channel's mapped Memory.
+class PeerEnd {
  public:
-  Peer(uint64_t schema, proto::Side side, uint32_t pool_bytes = 0)
-      : memory_(schema, proto::ChannelMemory::kRingBytes, pool_bytes), side_(side) {}
+  // `view`: of all of it, as init formatted it.
+  PeerEnd(runtime::Memory view, proto::Side side)
+      : view_(std::move(view)), side_(side), ring_bytes_(page()->ring_bytes) {}
 
-  // The service's end.
-  std::unique_ptr<proto::Channel> Open() { return memory_.Open(proto::Other(side_), bell_); }
+  uint32_t epoch() const { return page()->epoch; }
 
-  // Gives the service the channel by this name, with the same effect as init at its start.
-  void GiveAs(const std::string& name) {
-    runtime::host::SetCapability(name, memory_.handle());
-    runtime::host::SetCapability(name + ".peer", bell_.SignalHandle(1)->Release());
-  }
-
-  // A new connection, as after a restart of this end; the service's is to call Update.
-  void Connect() {
-    memory_.StartEpoch(++epoch_);
+  // A new connection in this epoch.
+  void Connect(uint32_t epoch) {
     proto::Ring ring[2];
     for (size_t i = 0; i < 2; ++i) {
       ring[i] = {&page()->ring[i].producer, &page()->ring[i].consumer,
-                 view_.data() + proto::ChannelPage::kBytes + i * proto::ChannelMemory::kRingBytes,
-                 proto::ChannelMemory::kRingBytes};
+                 view_.data() + proto::ChannelPage::kBytes + i * ring_bytes_, ring_bytes_};
     }
     out_ = proto::RingProducer(ring[static_cast<size_t>(side_)]);
     in_ = proto::RingConsumer(ring[static_cast<size_t>(proto::Other(side_))]);
     static_cast<void>(out_.Reset());
     static_cast<void>(in_.Reset());
-    page()->end[static_cast<size_t>(side_)].epoch = epoch_;
+    page()->end[static_cast<size_t>(side_)].epoch = epoch;
   }
 
   // The service has ended the connection.
@@ -73,18 +67,45 @@ class Peer {
   }
   // The channel's data pool.
   uint8_t* pool() const {
-    return view_.data() + proto::ChannelPage::kBytes + 2 * size_t{proto::ChannelMemory::kRingBytes};
+    return view_.data() + proto::ChannelPage::kBytes + 2 * size_t{ring_bytes_};
+  }
+
+ protected:
+  proto::ChannelPage* page() const { return reinterpret_cast<proto::ChannelPage*>(view_.data()); }
+
+ private:
+  runtime::Memory view_;
+  proto::Side side_;
+  uint32_t ring_bytes_;
+  proto::RingProducer out_;
+  proto::RingConsumer in_;
+};
+
+class Peer : private proto::ChannelMemory, public PeerEnd {
+ public:
+  Peer(uint64_t schema, proto::Side side, uint32_t pool_bytes = 0)
+      : ChannelMemory(schema, ChannelMemory::kRingBytes, pool_bytes),
+        PeerEnd(*runtime::Memory::Map(handle(), runtime::Access::kReadWrite), side),
+        side_(side) {}
+
+  // The service's end.
+  std::unique_ptr<proto::Channel> Open() { return ChannelMemory::Open(proto::Other(side_), bell_); }
+
+  // Gives the service the channel by this name, with the same effect as init at its start.
+  void GiveAs(const std::string& name) {
+    runtime::host::SetCapability(name, handle());
+    runtime::host::SetCapability(name + ".peer", bell_.SignalHandle(1)->Release());
+  }
+
+  // A new connection, as after a restart of this end; the service's is to call Update.
+  void Connect() {
+    StartEpoch(++epoch_);
+    PeerEnd::Connect(epoch_);
   }
 
  private:
-  proto::ChannelPage* page() const { return reinterpret_cast<proto::ChannelPage*>(view_.data()); }
-
-  proto::ChannelMemory memory_;
   const proto::Side side_;
-  runtime::Memory view_ = *runtime::Memory::Map(memory_.handle(), runtime::Access::kReadWrite);
   runtime::Notification bell_ = *runtime::Notification::Create();
-  proto::RingProducer out_;
-  proto::RingConsumer in_;
   uint32_t epoch_ = 0;
 };
 

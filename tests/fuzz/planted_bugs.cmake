@@ -29,6 +29,12 @@ pyrene_planted_bug(init_file_loader services/init/file_loader.cc
 pyrene_planted_bug(init_guest services/init/guest_check.cc "config.getVcpus() == 0 || " "")
 # A channel's bit that is init's.
 pyrene_planted_bug(init_manifest services/init/manifest_check.cc "Number(\"bit\", bit, 0, kFirstInitBit - 1)" "Number(\"bit\", bit, 0, 255)")
+# A service that has all the connections that it may have.
+pyrene_planted_bug(init_supervision services/init/name_service.cc "held >= kMaxConnections" "false")
+# The VMM of a guest that could not be made.
+pyrene_planted_bug(init_toolstack services/init/guests.cc "if (guest->vmm != nullptr) supervisor_.Remove(*guest->vmm);" "")
+# What a VMM was asked is answered as often as it says.
+pyrene_planted_bug(init_vmm services/init/guest_vmm.cc "  guest.controls.erase(control);\n" "")
 # A record longer than the journal.
 pyrene_planted_bug(journal_log services/journal/log.cc "words == 0 || words > (valid_ - offset) / kWord - 1" "words == 0")
 # A segment that has more in the file than in memory.
