@@ -26,7 +26,7 @@ elseif(PYRENE_SANITIZE)
   # With libFuzzer's counters, so that fuzz targets need no build of their own.
   target_compile_options(pyrene_flags INTERFACE -fsanitize=address,undefined,fuzzer-no-link -fno-sanitize-recover=all
     -fno-omit-frame-pointer)
-  target_link_options(pyrene_flags INTERFACE -fsanitize=address,undefined -fprofile-instr-generate)   # of fuzz targets' parsers
+  target_link_options(pyrene_flags INTERFACE -fsanitize=address,undefined)
   target_compile_definitions(pyrene_flags INTERFACE PYRENE_LOAD_HOOKS)   # runtime/load_hook.h
 endif()
 
@@ -74,7 +74,8 @@ endfunction()
 # libFuzzer's main with the objects of a target, and what it is linked with.
 function(pyrene_fuzz_program name folder output)
   add_executable(${name} ${ARGN})
-  target_link_options(${name} PRIVATE -fsanitize=fuzzer)
+  # Only here: without the profile's runtime, counting code counts and writes nothing.
+  target_link_options(${name} PRIVATE -fsanitize=fuzzer -fprofile-instr-generate)
   set_target_properties(${name} PROPERTIES RUNTIME_OUTPUT_DIRECTORY "${CMAKE_BINARY_DIR}/${folder}" OUTPUT_NAME ${output})
 endfunction()
 

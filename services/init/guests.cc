@@ -32,8 +32,9 @@ constexpr Rights kReadWrite = rights::kRead | rights::kWrite;
 
 template <typename Value>
 absl::Status Take(absl::StatusOr<Value> from, Value& to) {
-  if (from.ok()) to = *std::move(from);
-  return from.status();
+  absl::Status status = from.status();
+  if (status.ok()) to = *std::move(from);
+  return status;
 }
 
 // Page tables for RAM: a piece that is no multiple of a block moves itself and all behind it off

@@ -21,8 +21,9 @@ constexpr uint64_t kPause = runtime::kMillisecond;
 
 template <typename Value>
 absl::Status Take(absl::StatusOr<Value> from, Value& to) {
-  if (from.ok()) to = *std::move(from);
-  return from.status();
+  absl::Status status = from.status();
+  if (status.ok()) to = *std::move(from);
+  return status;
 }
 
 }  // namespace
