@@ -9,7 +9,9 @@ import re
 import shutil
 import struct
 import subprocess
+import tempfile
 
+from paths import BUILD
 from progress import Failure
 
 SECTOR = 512
@@ -121,16 +123,20 @@ def make_files(path, state="files", guest=None):
     options = f"offset={first},root_owner=0:0,lazy_itable_init=1,lazy_journal_init=1"
     _tool("mke2fs", "-q", "-F", "-t", "ext4", "-d", tree, "-E", options, fresh, f"{sectors // 2}k")
     if state != "files":
-        # The transaction writes the first block of the file `note` anew.
-        block = _tool("debugfs", "-R", "bmap /note 0", f"{fresh}?offset={first}").strip()
-        content = path.with_suffix(".block")
-        content.write_bytes(REPLAYED.encode().ljust(4096, b"\0"))
-        _tool("debugfs", "-w", "-f", "-", f"{fresh}?offset={first}", text=f"jo -c\njw -b {block} {content}\njc\n")
-        content.unlink()
+        _leave_transaction(f"{fresh}?offset={first}", "note", REPLAYED.encode())
     if state == "damaged":
         _tool("debugfs", "-w", "-R", "zap_block -f <8> -o 12 -l 4 -p 1 0", f"{fresh}?offset={first}")
     shutil.rmtree(tree)
     fresh.rename(path)
+
+
+def _leave_transaction(image, name, content):
+    """A transaction in the journal of `image` (debugfs's word), which writes a file's first block anew."""
+    block = _tool("debugfs", "-R", f"bmap /{name} 0", image).strip()
+    with tempfile.NamedTemporaryFile(dir=BUILD) as new:
+        new.write(content[:4096].ljust(4096, b"\0"))
+        new.flush()
+        _tool("debugfs", "-w", "-f", "-", image, text=f"jo -c\njw -b {block} {new.name}\njc\n")
 
 
 def make_ext4(path, total, tree):
@@ -140,4 +146,5 @@ def make_ext4(path, total, tree):
     with open(path, "wb") as image:
         image.truncate(total)
     _tool("mke2fs", "-q", "-F", "-t", "ext4", "-b", 4096, "-d", tree, path)
-    _tool("debugfs", "-w", "-R", "feature needs_recovery", path)
+    first = min(file for file in tree.iterdir() if file.is_file())
+    _leave_transaction(path, first.name, first.read_bytes())

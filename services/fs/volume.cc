@@ -91,7 +91,7 @@ absl::StatusOr<bool> Volume::OpenJournal(Replay replay) {
   auto journal = Journal::Open(fs_, io_);
   journal_status_ = journal.status();
   const bool recover = ext2fs_has_feature_journal_needs_recovery(fs_->super);
-  if (journal.ok() && (recover || (*journal)->empty())) journal_ = *std::move(journal);
+  if (journal.ok() && (recover || (*journal)->empty())) journal_ = std::move(*journal);
   if (journal.ok() && journal_ == nullptr)
     journal_status_ = absl::DataLossError("its journal has what is not to be replayed");
   if (!recover || (journal_ != nullptr && journal_->empty())) return false;

@@ -63,7 +63,7 @@ class World {
     if (volume_ != nullptr && !volume_->stale()) return volume_.get();
     volume_.reset();
     auto mounted = Volume::Mount(image_, 0, image_.sectors(), "vda2");
-    if (mounted.ok()) volume_ = *std::move(mounted);
+    if (mounted.ok()) volume_ = std::move(*mounted);
     status_ = mounted.status();
     return volume_.get();
   }

@@ -78,5 +78,13 @@ TEST_F(ShellTest, AForeignJournalIsReplayedWhenNoGuestMayHaveIt) {
   EXPECT_EQ(fs_.replays, 1u);
 }
 
+TEST_F(ShellTest, AGuestsOwnJournalIsNotReplayedForItsCreation) {
+  fs_.foreign = true;
+  Command("xl create guest.cfg 'disk=[\"phy:/dev/vda,xvda,w\"]'");
+  Run();
+  EXPECT_EQ(init_.done.size(), 1u);
+  EXPECT_EQ(fs_.replays, 0u);
+}
+
 }  // namespace
 }  // namespace pyrene::xl

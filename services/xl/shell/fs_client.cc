@@ -53,19 +53,24 @@ absl::Status FsClient::CallOnce(const Link::Fill& fill, const Take& take, Waiter
   return status.ok() ? *result_ : status;
 }
 
-absl::Status FsClient::Call(const Link::Fill& fill, const Take& take, Waiter::CtrlC ctrl_c) {
+absl::Status FsClient::CallAsItIs(const Link::Fill& fill, const Take& take, Waiter::CtrlC ctrl_c) {
   for (unsigned i = 1;; ++i) {
-    absl::Status status = CallOnce(fill, take, ctrl_c);
-    if (absl::IsAborted(status) && i == 1) {
-      if (const absl::Status may = may_replay_ ? may_replay_() : status; !may.ok())
-        return absl::FailedPreconditionError(absl::StrCat(
-            status.message(), absl::IsAborted(may) ? "" : "; not here: ", may.message()));
-      status = CallForDone([](auto request) { request.setReplay(); });
-      if (!status.ok()) return status;
-      continue;
-    }
+    const absl::Status status = CallOnce(fill, take, ctrl_c);
     if (!absl::IsUnavailable(status) || i == kTries) return status;
   }
+}
+
+absl::Status FsClient::Call(const Link::Fill& fill, const Take& take, Waiter::CtrlC ctrl_c) {
+  absl::Status status = CallAsItIs(fill, take, ctrl_c);
+  if (!absl::IsAborted(status)) return status;
+  if (const absl::Status may = may_replay_ ? may_replay_() : status; !may.ok())
+    return absl::FailedPreconditionError(
+        absl::StrCat(status.message(), absl::IsAborted(may) ? "" : "; not here: ", may.message()));
+  status = CallAsItIs(
+      [](auto request) { request.setReplay(); },
+      [](proto::FsReply::Reader reply) { return reply.isDone() ? absl::OkStatus() : Unexpected(); },
+      ctrl_c);
+  return status.ok() ? CallAsItIs(fill, take, ctrl_c) : status;
 }
 
 absl::Status FsClient::CallForDone(const Link::Fill& fill, Waiter::CtrlC ctrl_c) {
@@ -238,16 +243,26 @@ absl::StatusOr<Toolstack::FilePart> FsClient::ReadPart(const std::string& path, 
   return part;
 }
 
+FsClient::Take FsClient::TakeUsage(DiskUsage& usage) {
+  return [&usage](proto::FsReply::Reader reply) {
+    if (!reply.isUsage()) return Unexpected();
+    const proto::FsUsage::Reader from = reply.getUsage();
+    usage = {Printable(from.getDevice().cStr()), from.getTotalKib(), from.getFreeKib(),
+             from.getAvailableKib()};
+    return absl::OkStatus();
+  };
+}
+
 absl::StatusOr<FsClient::DiskUsage> FsClient::Usage() {
   DiskUsage usage;
-  absl::Status status = Call([](auto request) { request.setUsage(); },
-                             [&usage](proto::FsReply::Reader reply) {
-                               if (!reply.isUsage()) return Unexpected();
-                               const proto::FsUsage::Reader from = reply.getUsage();
-                               usage = {Printable(from.getDevice().cStr()), from.getTotalKib(),
-                                        from.getFreeKib(), from.getAvailableKib()};
-                               return absl::OkStatus();
-                             });
+  absl::Status status = Call([](auto request) { request.setUsage(); }, TakeUsage(usage));
+  if (!status.ok()) return status;
+  return usage;
+}
+
+absl::StatusOr<FsClient::DiskUsage> FsClient::UsageAsItIs() {
+  DiskUsage usage;
+  absl::Status status = CallAsItIs([](auto request) { request.setUsage(); }, TakeUsage(usage));
   if (!status.ok()) return status;
   return usage;
 }

@@ -39,6 +39,8 @@ class FsClient {
     uint64_t available_kib = 0;
   };
   absl::StatusOr<DiskUsage> Usage();
+  // The same if it is mounted, or can be without a journal that is not fs's own.
+  absl::StatusOr<DiskUsage> UsageAsItIs();
 
   // Changes, as proto/fs.capnp describes them.
 
@@ -67,9 +69,13 @@ class FsClient {
   void OnReply(proto::FsReply::Reader reply);
   absl::Status Call(const Link::Fill& fill, const Take& take,
                     Waiter::CtrlC ctrl_c = Waiter::CtrlC::kEnds);
+  // Aborted: there is a journal that is not fs's own.
+  absl::Status CallAsItIs(const Link::Fill& fill, const Take& take,
+                          Waiter::CtrlC ctrl_c = Waiter::CtrlC::kEnds);
   absl::Status CallOnce(const Link::Fill& fill, const Take& take, Waiter::CtrlC ctrl_c);
   absl::Status CallForDone(const Link::Fill& fill, Waiter::CtrlC ctrl_c = Waiter::CtrlC::kEnds);
   absl::StatusOr<uint64_t> CallForGrown(const Link::Fill& fill);
+  static Take TakeUsage(DiskUsage& usage);
   absl::StatusOr<FileEntry> CallForEntry(const std::string& path, const Link::Fill& fill);
 
   Link link_;

@@ -35,7 +35,8 @@ absl::Status CheckMounted(Session& session, absl::Span<const DiskSpec> disks) {
     return disk.source == DiskSpec::Source::kPhy && !disk.read_only;
   };
   if (std::none_of(disks.begin(), disks.end(), writes_device)) return absl::OkStatus();
-  const absl::StatusOr<FsClient::DiskUsage> mounted = session.files.Usage();
+  // A journal that a guest left on its own disk stays that guest's.
+  const absl::StatusOr<FsClient::DiskUsage> mounted = session.files.card().UsageAsItIs();
   if (!mounted.ok()) return absl::OkStatus();  // nothing is
   const std::string device = absl::StrCat("/dev/", mounted->device);
   for (const DiskSpec& disk : disks) {
