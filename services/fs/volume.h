@@ -74,7 +74,7 @@ class Volume {
   // The file that is being written, until it gets its name.
   static constexpr char kPartFile[] = "/.pyrene-part";
   // Blocks of metadata that one change may have.
-  static constexpr size_t kMaxChanged = 512;
+  static constexpr size_t kMaxChanged = 384;
   // What Append keeps back at most, in bytes of data.
   static constexpr uint64_t kMaxPending = 4 << 20;
 

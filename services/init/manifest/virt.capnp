@@ -60,7 +60,7 @@ const virtFsDisk :M.ChannelSpec = (
 
 # Its arguments: the disk's name as Linux calls it, then the channels that it serves.
 const virtFs :M.Service = (
-  name = "fs", file = "services/fs", arguments = ["vda", "fs", "files"], heapKib = 7168, quotaPages = 48, priority = 14,
+  name = "fs", file = "services/fs", arguments = ["vda", "fs", "files"], heapKib = 6656, quotaPages = 48, priority = 14,
   heartbeatMs = 15000, restart = always, logKib = 4,
   capabilities = [
     Common.events,

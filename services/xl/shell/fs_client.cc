@@ -55,7 +55,7 @@ absl::Status FsClient::CallOnce(const Link::Fill& fill, const Take& take, Waiter
 
 absl::Status FsClient::CallAsItIs(const Link::Fill& fill, const Take& take, Waiter::CtrlC ctrl_c) {
   for (unsigned i = 1;; ++i) {
-    const absl::Status status = CallOnce(fill, take, ctrl_c);
+    absl::Status status = CallOnce(fill, take, ctrl_c);
     if (!absl::IsUnavailable(status) || i == kTries) return status;
   }
 }
