@@ -29,7 +29,7 @@ class UnitTest(Test):
 
 
 class ToolsTest(Test):
-    needs = ("test",)
+    needs = ("lint", "test")   # it runs clang-tidy
 
     def __init__(self):
         super().__init__("unit/tools", "the command-line front's own parts")
