@@ -13,7 +13,7 @@ namespace pyrene::proto {
 inline constexpr uint64_t kPvConsoleRing = 0x5056434f4e530001;   // to console
 inline constexpr uint64_t kPvXenstoreRing = 0x505658454e530001;  // to xenstore
 inline constexpr uint64_t kRamDisk =
-    0x5052414d44534b01;  // to blkback: a guest's RAM disk; there is nobody to wake
+    0x5052414d44534b01;  // to a VMM: a piece of its guest's RAM disk; there is nobody to wake
 inline constexpr uint64_t kServiceLog =
     0x5053564c4f470001;  // to console, read-only; there is nobody to wake
 

@@ -49,7 +49,7 @@ struct ChannelOffer {
   memory @5 :UInt32;      # capability index, kFirstOfferedCap..1023
   wakePeer @6 :UInt32;    # likewise
   bit @7 :UInt8;          # 0..63, of the receiver's `events`: what the peer signals; several channels may share one
-  disk @8 :Guest.Disk;    # channels between blkback and VMMs: which disk; else null
+  disk @8 :Guest.Disk;    # channels between blkback and VMMs, and pieces of RAM disks: which disk; else null
 }
 
 struct Refusal {

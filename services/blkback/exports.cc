@@ -4,22 +4,18 @@
 #include <utility>
 #include <vector>
 
-#include "absl/strings/match.h"
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_split.h"
 #include "absl/strings/strip.h"
 #include "platform/block/pool_channel.h"
 #include "proto/connect.h"
 #include "proto/disk_map.capnp.h"
-#include "proto/pv_rings.h"
 #include "runtime/kill_point.h"
-#include "services/blkback/ram_disk.h"
 
 namespace pyrene::blkback {
 namespace {
 
 constexpr absl::string_view kChannel = "disk.";
-constexpr absl::string_view kPiece = "ram.";
 constexpr absl::string_view kMap = "map.";
 
 }  // namespace
@@ -40,8 +36,8 @@ absl::Status Exports::Offer(const init::Offer& offer) {
   absl::StatusOr<runtime::Memory> memory = runtime::Memory::Map(
       handle.get(), is_map ? runtime::Access::kRead : runtime::Access::kReadWrite);
   if (!memory.ok()) return memory.status();
-  if (is_map || offer.schema_id == proto::kRamDisk) {
-    pieces_[offer.name] = {std::move(handle), *std::move(memory)};
+  if (is_map) {
+    maps_[offer.name] = {std::move(handle), *std::move(memory)};
     return absl::OkStatus();
   }
   if (offer.schema_id != proto::SchemaId<proto::BlockRequest>())
@@ -61,37 +57,22 @@ absl::Status Exports::Offer(const init::Offer& offer) {
   return absl::OkStatus();
 }
 
-absl::StatusOr<std::unique_ptr<block::Disk>> Exports::OpenDisk(const init::Offer& offer) {
-  if (!offer.disk.isRam()) return OpenDeviceDisk(offer);
-  std::vector<absl::Span<uint8_t>> spans;
-  const std::string prefix = absl::StrCat(kPiece, absl::StripPrefix(offer.name, kChannel), ".");
-  // At most eight, so that their names are in their order.
-  for (auto piece = pieces_.lower_bound(prefix);
-       piece != pieces_.end() && absl::StartsWith(piece->first, prefix); ++piece) {
-    spans.emplace_back(piece->second.memory.data(), piece->second.memory.size());
-  }
-  auto disk = std::make_unique<RamDisk>(std::move(spans), offer.disk.getReadOnly());
-  if (disk->facts().sectors * block::kSectorBytes != offer.disk.getRam())
-    return absl::InternalError("not all of the disk's memory is there");
-  return disk;
-}
-
 absl::StatusOr<Device*> Exports::FindDevice(absl::string_view name) {
   const auto device = devices_.find(name);
   if (device == devices_.end()) return absl::NotFoundError(absl::StrCat("no device ", name));
   return device->second.get();
 }
 
-absl::StatusOr<std::unique_ptr<block::Disk>> Exports::OpenDeviceDisk(const init::Offer& offer) {
+absl::StatusOr<std::unique_ptr<block::Disk>> Exports::OpenDisk(const init::Offer& offer) {
   const bool read_only = offer.disk.getReadOnly();
-  const auto piece = pieces_.find(absl::StrCat(kMap, absl::StripPrefix(offer.name, kChannel)));
-  if (piece == pieces_.end()) {
+  const auto found = maps_.find(absl::StrCat(kMap, absl::StripPrefix(offer.name, kChannel)));
+  if (found == maps_.end()) {
     // A whole one.
     const absl::StatusOr<Device*> device = FindDevice(offer.disk.getTarget().cStr());
     if (!device.ok()) return device.status();
     return std::make_unique<DeviceDisk>(**device, read_only);
   }
-  const runtime::Memory& memory = piece->second.memory;
+  const runtime::Memory& memory = found->second.memory;
   const absl::StatusOr<block::DiskMap> map = block::ReadDiskMap({memory.data(), memory.size()});
   if (!map.ok()) return map.status();
   const absl::StatusOr<Device*> device = FindDevice(map->device);
@@ -101,13 +82,11 @@ absl::StatusOr<std::unique_ptr<block::Disk>> Exports::OpenDeviceDisk(const init:
 
 void Exports::Revoke(const std::string& name) {
   exports_.erase(name);
-  if (pieces_.find(name) == pieces_.end()) return;
+  const auto map = maps_.find(name);
+  if (map == maps_.end()) return;
   // The disk made of it goes first.
-  absl::string_view rest = name;
-  if (absl::ConsumePrefix(&rest, kPiece)) rest = rest.substr(0, rest.rfind('.'));
-  absl::ConsumePrefix(&rest, kMap);
-  exports_.erase(absl::StrCat(kChannel, rest));
-  pieces_.erase(name);
+  exports_.erase(absl::StrCat(kChannel, absl::StripPrefix(name, kMap)));
+  maps_.erase(map);
 }
 
 bool Exports::Round() {

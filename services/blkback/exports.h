@@ -4,9 +4,9 @@
 // (platform/block/pool_channel.h). Guests' rings, grants and XenStore nodes are their VMMs'
 // business: no byte that a guest wrote is looked at here.
 //
-// Init offers the pieces of a RAM disk, "ram.N.K.P", or the map of a disk that is a part of a
-// device, "map.N.K", before the disk's channel, "disk.N.K". Nothing is kept over a death: the VMM
-// repeats what was not answered, and all offers come again.
+// Init offers the map of a disk that is a part of a device, "map.N.K", before the disk's channel,
+// "disk.N.K". Nothing is kept over a death: the VMM repeats what was not answered, and all offers
+// come again. RAM disks are their VMMs' own.
 #pragma once
 
 #include <map>
@@ -27,7 +27,7 @@ class Exports {
  public:
   // Block devices that guests may name: "/dev/vda=vda" stands for the channel `vda`.
   absl::Status AddDevice(absl::string_view argument, runtime::EventLoop& loop);
-  // A RAM disk's piece, a disk's map or a channel; the error says why it is not served.
+  // A disk's map or a channel; the error says why it is not served.
   absl::Status Offer(const init::Offer& offer);
   // Forgets it, and deletes its capabilities.
   void Revoke(const std::string& name);
@@ -36,7 +36,7 @@ class Exports {
   bool Round();
 
  private:
-  struct Piece {
+  struct Map {
     runtime::OwnedHandle handle;
     runtime::Memory memory;
   };
@@ -48,11 +48,10 @@ class Exports {
 
   // What the disk of that channel is made of.
   absl::StatusOr<std::unique_ptr<block::Disk>> OpenDisk(const init::Offer& offer);
-  absl::StatusOr<std::unique_ptr<block::Disk>> OpenDeviceDisk(const init::Offer& offer);
   absl::StatusOr<Device*> FindDevice(absl::string_view name);
 
   std::map<std::string, std::unique_ptr<Device>, std::less<>> devices_;
-  std::map<std::string, Piece> pieces_;
+  std::map<std::string, Map> maps_;
   std::map<std::string, Export> exports_;
   size_t first_ = 0;
 };

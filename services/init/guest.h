@@ -22,9 +22,6 @@
 
 namespace pyrene::init {
 
-// Of a VMM's quota, for RAM that it maps by blocks: a page for 16 MiB.
-inline constexpr uint64_t kRamPagesPerQuotaPage = 4096;
-
 struct Guest {
   enum class Phase : uint8_t {
     kZeroing,   // its RAM; and its files are read from the disk

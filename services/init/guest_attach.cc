@@ -67,7 +67,7 @@ absl::Status Guests::AttachDisk(Guest& guest, proto::Disk::Reader config, uint32
 void Guests::Detached(Guest& guest, GuestDisk& disk, uint32_t request) {
   disk.phase = GuestDisk::Phase::kLeaving;
   disk.request = request;
-  RevokeDisk(guest, disk, *supervisor_.Find("blkback"));
+  RevokeDisk(guest, disk, supervisor_);
   Wake();
 }
 
@@ -88,11 +88,10 @@ void Guests::DescribeDisks(Guest& guest) {
 }
 
 bool Guests::StepDisk(Guest& guest, GuestDisk& disk) {
-  Service& blkback = *supervisor_.Find("blkback");
   const auto give_up = [&](const std::string& why) {
     disk.failure = why;
     disk.phase = GuestDisk::Phase::kLeaving;
-    RevokeDisk(guest, disk, blkback);
+    RevokeDisk(guest, disk, supervisor_);
     return true;
   };
   switch (disk.phase) {
@@ -100,7 +99,7 @@ bool Guests::StepDisk(Guest& guest, GuestDisk& disk) {
       if (disk.pending != 0) return false;
       if (!disk.failure.empty()) return give_up(disk.failure);
       disk.phase = GuestDisk::Phase::kOffered;
-      if (!OfferDisk(guest, disk, blkback) || !OfferToVmm(guest, disk, blkback))
+      if (!OfferDisk(guest, disk, supervisor_) || !OfferToVmm(guest, disk, supervisor_))
         return give_up("blkback or the VMM has too many disks");
       return true;
     case GuestDisk::Phase::kOffered: {
@@ -115,7 +114,7 @@ bool Guests::StepDisk(Guest& guest, GuestDisk& disk) {
     case GuestDisk::Phase::kServed:
       return false;
     case GuestDisk::Phase::kLeaving:
-      return !DiskHeld(guest, disk, blkback);
+      return !DiskHeld(guest, disk, supervisor_);
   }
   return false;
 }
@@ -124,9 +123,7 @@ void Guests::StepDisks(Guest& guest) {
   for (size_t i = guest.disks.size(); i-- > 0;) {
     GuestDisk& disk = *guest.disks[i];
     while (StepDisk(guest, disk)) {
-      if (disk.phase != GuestDisk::Phase::kLeaving ||
-          DiskHeld(guest, disk, *supervisor_.Find("blkback")))
-        continue;
+      if (disk.phase != GuestDisk::Phase::kLeaving || DiskHeld(guest, disk, supervisor_)) continue;
       const std::unique_ptr<GuestDisk> gone = std::move(guest.disks[i]);
       guest.disks.erase(guest.disks.begin() + static_cast<ptrdiff_t>(i));
       DescribeDisks(guest);

@@ -27,20 +27,28 @@ std::string ChannelName(const Guest& guest, const GuestDisk& disk) {
   return absl::StrCat("disk.", guest.domid, ".", disk.slot);
 }
 
-std::string RamName(const Guest& guest, const GuestDisk& disk, size_t piece) {
-  return absl::StrCat("ram.", guest.domid, ".", disk.slot, ".", piece);
+std::string PieceName(const GuestDisk& disk, size_t piece) {
+  return absl::StrCat("disk.", disk.slot, ".", piece);
 }
 
 std::string MapName(const Guest& guest, const GuestDisk& disk) {
   return absl::StrCat("map.", guest.domid, ".", disk.slot);
 }
 
-// Of blkback's offers.
+// Of what was offered of the disk, calls `function(offers, name)`: of blkback's, and of the VMM's.
 template <typename Function>
-void ForEachName(const Guest& guest, const GuestDisk& disk, Function function) {
-  function(ChannelName(guest, disk));
-  for (size_t piece = 0; piece < disk.ram.size(); ++piece) function(RamName(guest, disk, piece));
-  if (disk.map_memory) function(MapName(guest, disk));
+void ForEachOffer(const Guest& guest, const GuestDisk& disk, Supervisor& supervisor,
+                  Function function) {
+  const bool ram = disk.Config().isRam();
+  if (!ram) {
+    OfferBook& blkback = supervisor.Find("blkback")->offers();
+    function(blkback, ChannelName(guest, disk));
+    if (disk.map_memory) function(blkback, MapName(guest, disk));
+  }
+  if (!disk.attached || guest.phase == Guest::Phase::kDying) return;
+  OfferBook& vmm = guest.vmm->offers();
+  if (!ram) function(vmm, VmmDiskName(disk));
+  for (size_t piece = 0; piece < disk.ram.size(); ++piece) function(vmm, PieceName(disk, piece));
 }
 
 // The channel with the driver of the block device that a disk has as a whole, as an argument of
@@ -96,9 +104,9 @@ unsigned FreeSlot(const Guest& guest) {
 }  // namespace
 
 absl::Status CheckDisk(proto::Disk::Reader disk, Supervisor& supervisor) {
+  if (disk.isRam()) return absl::OkStatus();
   const Service* const blkback = supervisor.Find("blkback");
   if (blkback == nullptr) return absl::UnimplementedError("this machine has no blkback");
-  if (disk.isRam()) return absl::OkStatus();
   if (supervisor.Find("fs") == nullptr && DeviceChannel(*blkback, disk).empty())
     return absl::UnimplementedError("this machine has no fs");
   return CheckDriver(*blkback, disk, supervisor);
@@ -112,19 +120,20 @@ absl::StatusOr<std::unique_ptr<GuestDisk>> MakeDisk(RamPool& pool, const Guest& 
   disk->slot = FreeSlot(guest);
   disk->config = std::make_unique<capnp::MallocMessageBuilder>();
   disk->config->setRoot(config);
-  absl::StatusOr<Link> link =
-      Link::Create(pool, ChannelName(guest, *disk), proto::SchemaId<proto::BlockRequest>(),
-                   block::kRingBytes, block::kPoolBytes / 1024);
-  if (!link.ok()) return link.status();
-  disk->link = *std::move(link);
   if (config.isRam()) {
     absl::StatusOr<std::vector<Ram>> ram = pool.AllocateGuest(
         config.getRam() / kPage, absl::StrCat("disk ", disk->slot, " of guest ", guest.domid));
     if (!ram.ok()) return ram.status();
     disk->ram = *std::move(ram);
-  } else if (!DeviceChannel(*supervisor.Find("blkback"), config).empty()) {
-    disk->map = {config.getTarget().cStr(), 0, {{0, ~uint64_t{0}}}};
+    return disk;
   }
+  absl::StatusOr<Link> link =
+      Link::Create(pool, ChannelName(guest, *disk), proto::SchemaId<proto::BlockRequest>(),
+                   block::kRingBytes, block::kPoolBytes / 1024);
+  if (!link.ok()) return link.status();
+  disk->link = *std::move(link);
+  if (!DeviceChannel(*supervisor.Find("blkback"), config).empty())
+    disk->map = {config.getTarget().cStr(), 0, {{0, ~uint64_t{0}}}};
   if (absl::Status status = CheckFree(guest, *disk, guests); !status.ok()) return status;
   return disk;
 }
@@ -162,56 +171,74 @@ absl::Status TakeMap(RamPool& pool, block::DiskMap map, GuestDisk& disk, const G
   return block::WriteDiskMap(disk.map, {view->data(), view->size()});
 }
 
-void AddDiskGrants(const Guest& guest, const Service& blkback, std::vector<Grant>& grants) {
+uint64_t QuotaForRamDisks(const Guest& guest) {
+  uint64_t pages = 0;
   for (const auto& disk : guest.disks) {
+    for (const Ram& piece : disk->ram) pages += QuotaForRam({&piece, 1});
+  }
+  return pages;
+}
+
+void AddDiskGrants(const Guest& guest, Supervisor& supervisor, std::vector<Grant>& grants) {
+  for (const auto& disk : guest.disks) {
+    for (size_t piece = 0; piece < disk->ram.size(); ++piece)
+      grants.push_back({PieceName(*disk, piece), disk->ram[piece].cap(), kReadWrite});
+    if (disk->Config().isRam()) continue;
     const std::string name = VmmDiskName(*disk);
     grants.push_back({name, disk->link.cap(), kReadWrite, 0, kVmmDiskBit});
-    grants.push_back({absl::StrCat(name, ".peer"), blkback.events(), rights::kSignal,
-                      uint64_t{1} << GuestChannelBit(guest.slot)});
+    grants.push_back({absl::StrCat(name, ".peer"), supervisor.Find("blkback")->events(),
+                      rights::kSignal, uint64_t{1} << GuestChannelBit(guest.slot)});
   }
 }
 
-bool OfferToVmm(const Guest& guest, const GuestDisk& disk, const Service& blkback) {
+bool OfferToVmm(const Guest& guest, const GuestDisk& disk, Supervisor& supervisor) {
   ServiceOffer offer;
-  offer.name = VmmDiskName(disk);
-  offer.peer = blkback.name();
-  offer.schema_id = proto::SchemaId<proto::BlockRequest>();
-  offer.bit = kVmmDiskBit;
-  offer.memory = disk.link.cap();
   offer.memory_rights = kReadWrite;
-  offer.wake = blkback.events();
-  offer.wake_bits = uint64_t{1} << GuestChannelBit(guest.slot);
   offer.disk = disk.Config();
-  const bool ok = guest.vmm->offers().Add(std::move(offer));
+  bool ok = true;
+  if (disk.Config().isRam()) {
+    offer.peer = "init";
+    offer.schema_id = proto::kRamDisk;
+    for (size_t piece = 0; piece < disk.ram.size(); ++piece) {
+      offer.name = PieceName(disk, piece);
+      offer.memory = disk.ram[piece].cap();
+      ok = ok && guest.vmm->offers().Add(offer);
+    }
+  } else {
+    const Service& blkback = *supervisor.Find("blkback");
+    offer.name = VmmDiskName(disk);
+    offer.peer = blkback.name();
+    offer.schema_id = proto::SchemaId<proto::BlockRequest>();
+    offer.bit = kVmmDiskBit;
+    offer.memory = disk.link.cap();
+    offer.wake = blkback.events();
+    offer.wake_bits = uint64_t{1} << GuestChannelBit(guest.slot);
+    ok = guest.vmm->offers().Add(std::move(offer));
+  }
   guest.vmm->Pump();
   return ok;
 }
 
-bool OfferDisk(const Guest& guest, const GuestDisk& disk, Service& blkback) {
+bool OfferDisk(const Guest& guest, const GuestDisk& disk, Supervisor& supervisor) {
+  if (disk.Config().isRam()) return true;
+  Service& blkback = *supervisor.Find("blkback");
   ServiceOffer offer;
   offer.peer = guest.vmm->name();
   offer.peer_domid = guest.domid;
   offer.is_server = true;
-  offer.memory_rights = kReadWrite;
   bool ok = true;
-  for (size_t piece = 0; piece < disk.ram.size(); ++piece) {
-    offer.name = RamName(guest, disk, piece);
-    offer.schema_id = proto::kRamDisk;
-    offer.memory = disk.ram[piece].cap();
-    ok = ok && blkback.offers().Add(offer);
-  }
   if (disk.map_memory) {
     offer.name = MapName(guest, disk);
     offer.schema_id = proto::SchemaId<proto::DiskMap>();
     offer.memory = disk.map_memory.cap();
     offer.memory_rights = rights::kRead;
-    ok = ok && blkback.offers().Add(offer);
-    offer.memory_rights = kReadWrite;
+    ok = blkback.offers().Add(offer);
   }
   offer.name = ChannelName(guest, disk);
   offer.schema_id = proto::SchemaId<proto::BlockRequest>();
   offer.bit = GuestChannelBit(guest.slot);
   offer.memory = disk.link.cap();
+  offer.memory_rights = kReadWrite;
   offer.wake = guest.vmm->events();
   offer.wake_bits = uint64_t{1} << kVmmDiskBit;
   offer.disk = disk.Config();
@@ -220,21 +247,24 @@ bool OfferDisk(const Guest& guest, const GuestDisk& disk, Service& blkback) {
   return ok;
 }
 
-void RevokeDisk(const Guest& guest, const GuestDisk& disk, Service& blkback) {
-  ForEachName(guest, disk, [&](const std::string& name) { blkback.offers().Revoke(name); });
-  blkback.Pump();
-  if (!disk.attached || guest.phase == Guest::Phase::kDying) return;
-  guest.vmm->offers().Revoke(VmmDiskName(disk));
-  guest.vmm->Pump();
+void RevokeDisk(const Guest& guest, const GuestDisk& disk, Supervisor& supervisor) {
+  ForEachOffer(guest, disk, supervisor,
+               [](OfferBook& offers, const std::string& name) { offers.Revoke(name); });
+  if (!disk.Config().isRam()) supervisor.Find("blkback")->Pump();
+  if (disk.attached && guest.phase != Guest::Phase::kDying) guest.vmm->Pump();
 }
 
-bool DiskHeld(const Guest& guest, const GuestDisk& disk, Service& blkback) {
-  bool held = disk.attached && guest.phase != Guest::Phase::kDying &&
-              guest.vmm->offers().Has(VmmDiskName(disk));
-  ForEachName(guest, disk, [&](const std::string& name) { held |= blkback.offers().Has(name); });
+bool DiskHeld(const Guest& guest, const GuestDisk& disk, Supervisor& supervisor) {
+  bool held = false;
+  ForEachOffer(guest, disk, supervisor, [&held](const OfferBook& offers, const std::string& name) {
+    held |= offers.Has(name);
+  });
   return held;
 }
 
-std::string VmmDiskName(const GuestDisk& disk) { return absl::StrCat("disk.", disk.slot); }
+std::string VmmDiskName(const GuestDisk& disk) {
+  return disk.Config().isRam() ? PieceName(disk, disk.ram.size() - 1)
+                               : absl::StrCat("disk.", disk.slot);
+}
 
 }  // namespace pyrene::init

@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 //
 // A guest's virtual disks as init keeps them: for each a channel of its VMM with blkback, whose
-// data pool the requests' data passes through, and what outlives blkback: the memory of a RAM disk,
-// and the map of a disk that is a part of a device. All are the guest's until its end, or until the
-// disk is detached. On the target only.
+// data pool the requests' data passes through, and, which outlives blkback, the map of a disk that
+// is a part of a device; or the memory of a RAM disk, which its VMM serves by itself. All are the
+// guest's until its end, or until the disk is detached. On the target only.
 #pragma once
 
 #include <capnp/message.h>
@@ -36,8 +36,8 @@ struct GuestDisk {
 
   unsigned slot = 0;                                    // 0..kMaxGuestDisks-1, of the guest's
   std::unique_ptr<capnp::MallocMessageBuilder> config;  // root Disk
-  Link link;
-  std::vector<Ram> ram;  // of a RAM disk, in its order
+  Link link;                                            // none of a RAM disk
+  std::vector<Ram> ram;                                 // of a RAM disk, in its order
   // Which sectors of a device it has: all, or where fs says that the file or the partition is.
   block::DiskMap map;
   Ram map_memory;  // for blkback; empty if it has the whole device
@@ -50,8 +50,11 @@ struct GuestDisk {
   proto::Disk::Reader Config() const { return config->getRoot<proto::Disk>().asReader(); }
 };
 
-// Of kernel memory that the VMM needs to map one disk's channel.
+// Of kernel memory that the VMM needs to map one disk's channel, or a RAM disk that is attached
+// later.
 inline constexpr uint64_t kDiskQuotaPages = 4;
+// Of kernel memory that it needs for the page tables of its guest's RAM disks.
+uint64_t QuotaForRamDisks(const Guest& guest);
 
 // Whether a guest can have such a disk: there is blkback, and the device has a driver.
 absl::Status CheckDisk(proto::Disk::Reader disk, Supervisor& supervisor);
@@ -74,18 +77,19 @@ FileLoader::DiskName NameToMap(const GuestDisk& disk);
 absl::Status TakeMap(RamPool& pool, block::DiskMap map, GuestDisk& disk, const Guest& guest,
                      absl::Span<const std::unique_ptr<Guest>> guests);
 
-// The VMM's ends of disks that are there before it: "disk.K" and "disk.K.peer", by their slots.
-void AddDiskGrants(const Guest& guest, const Service& blkback, std::vector<Grant>& grants);
-// The VMM's end of one that is attached later, "disk.K".
-bool OfferToVmm(const Guest& guest, const GuestDisk& disk, const Service& blkback);
-// blkback's: "disk.N.K", before it the pieces of a RAM disk, "ram.N.K.P", or the map of a part of a
-// device, "map.N.K". False: too many.
-bool OfferDisk(const Guest& guest, const GuestDisk& disk, Service& blkback);
+// What the VMM has of disks that are there before it, by their slots: "disk.K" and "disk.K.peer",
+// or a RAM disk's pieces "disk.K.P".
+void AddDiskGrants(const Guest& guest, Supervisor& supervisor, std::vector<Grant>& grants);
+// Of one that is attached later, "disk.K", or a RAM disk's pieces.
+bool OfferToVmm(const Guest& guest, const GuestDisk& disk, Supervisor& supervisor);
+// blkback's, but of a RAM disk: "disk.N.K", before it the map of a part of a device, "map.N.K".
+// False: too many.
+bool OfferDisk(const Guest& guest, const GuestDisk& disk, Supervisor& supervisor);
 // Takes back what was offered to both.
-void RevokeDisk(const Guest& guest, const GuestDisk& disk, Service& blkback);
+void RevokeDisk(const Guest& guest, const GuestDisk& disk, Supervisor& supervisor);
 // One of the two has not let go of it.
-bool DiskHeld(const Guest& guest, const GuestDisk& disk, Service& blkback);
-// The VMM's name for the channel: "disk.K".
+bool DiskHeld(const Guest& guest, const GuestDisk& disk, Supervisor& supervisor);
+// The offer that the VMM takes when the guest can see the disk.
 std::string VmmDiskName(const GuestDisk& disk);
 
 }  // namespace pyrene::init

@@ -37,19 +37,6 @@ absl::Status Take(absl::StatusOr<Value> from, Value& to) {
   return status;
 }
 
-// Page tables for RAM: a piece that is no multiple of a block moves itself and all behind it off
-// the blocks' boundaries.
-uint64_t QuotaForRam(const std::vector<Ram>& pieces) {
-  uint64_t pages = 0;
-  bool odd = false;
-  for (const Ram& piece : pieces) {
-    odd = odd || !piece.block_aligned();
-    pages += piece.pages() / (odd ? FreePages::kBlockPages : kRamPagesPerQuotaPage) + 2;
-    odd = odd || piece.pages() % FreePages::kBlockPages != 0;
-  }
-  return pages;
-}
-
 std::string Named(absl::string_view prefix, const Guest& guest) {
   return absl::StrCat(prefix, guest.domid);
 }
@@ -202,7 +189,7 @@ absl::Status Guests::Allocate(Guest& guest) {
   const uint64_t quota = QuotaForRam(guest.ram);
   guest.vmm->set_quota_pages(manifest_.getVmm().getQuotaPages() + quota +
                              config.getMaxVcpus() * kVcpuQuotaPages +
-                             kMaxGuestDisks * kDiskQuotaPages);
+                             kMaxGuestDisks * kDiskQuotaPages + QuotaForRamDisks(guest));
   guest.vmm->set_cpu(guest.placement[0]);
   return Take(Object::Create(Named("guest ", guest),
                              [quota](CapIndex index) {
@@ -233,7 +220,7 @@ std::vector<Grant> Guests::GrantsOf(const Guest& guest) const {
     constexpr Rights kAll = kReadWrite | rights::kExecute | rights::kCopy;
     grants.push_back({absl::StrCat("ram.", i), guest.ram[i].cap(), kAll});
   }
-  if (!guest.disks.empty()) AddDiskGrants(guest, *supervisor_.Find("blkback"), grants);
+  AddDiskGrants(guest, supervisor_, grants);
   if (guest.files) grants.push_back({"files", guest.files.cap(), rights::kRead});
   return grants;
 }
@@ -273,7 +260,7 @@ absl::Status Guests::MakeOffers(Guest& guest) {
   console.Pump();
   xenstore.Pump();
   for (const auto& disk : guest.disks) {
-    if (!OfferDisk(guest, *disk, *supervisor_.Find("blkback")))
+    if (!OfferDisk(guest, *disk, supervisor_))
       return absl::ResourceExhaustedError("blkback has too many disks");
   }
   return ok ? absl::OkStatus()
@@ -329,7 +316,7 @@ void Guests::Kill(Guest& guest, const std::string& why) {
     service->Pump();
   }
   for (const auto& disk : guest.disks) {
-    RevokeDisk(guest, *disk, *supervisor_.Find("blkback"));
+    RevokeDisk(guest, *disk, supervisor_);
     if (disk->request != 0)
       listener_.failed(std::exchange(disk->request, 0), absl::NotFoundError("the guest is gone"));
   }
@@ -397,7 +384,7 @@ bool Guests::StepDying(Guest& guest) {
     }
   }
   for (const auto& disk : guest.disks) {
-    if (DiskHeld(guest, *disk, *supervisor_.Find("blkback"))) return false;
+    if (DiskHeld(guest, *disk, supervisor_)) return false;
   }
   guest.disks.clear();
   if (guest.vmm != nullptr) supervisor_.Remove(*guest.vmm);
@@ -439,9 +426,11 @@ void Guests::OnServiceRestarting(Service& service) {
     if (guest->phase == Guest::Phase::kDying) continue;
     if (service.name() == "console") guest->console.StartEpoch();
     if (service.name() == "xenstore") guest->xenstore.StartEpoch();
-    const bool blkback = service.name() == "blkback" && !guest->disks.empty();
-    if (blkback) {
-      for (const auto& disk : guest->disks) disk->link.StartEpoch();
+    bool blkback = false;
+    for (const auto& disk : guest->disks) {
+      if (service.name() != "blkback" || !disk->link) continue;
+      blkback = true;
+      disk->link.StartEpoch();
     }
     const unsigned bit = blkback                       ? kVmmDiskBit
                          : service.name() == "console" ? kVmmConsoleBit

@@ -93,4 +93,15 @@ absl::StatusOr<std::vector<Ram>> RamPool::AllocateGuest(uint64_t pages, const st
   return pieces;
 }
 
+uint64_t QuotaForRam(absl::Span<const Ram> pieces) {
+  uint64_t pages = 0;
+  bool odd = false;
+  for (const Ram& piece : pieces) {
+    odd = odd || !piece.block_aligned();
+    pages += piece.pages() / (odd ? FreePages::kBlockPages : kRamPagesPerQuotaPage) + 2;
+    odd = odd || piece.pages() % FreePages::kBlockPages != 0;
+  }
+  return pages;
+}
+
 }  // namespace pyrene::init

@@ -10,6 +10,7 @@
 #include <vector>
 
 #include "absl/status/statusor.h"
+#include "absl/types/span.h"
 #include "kernel/abi/boot_info.h"
 #include "runtime/memory.h"
 #include "services/init/free_pages.h"
@@ -72,6 +73,12 @@ class RamPool {
   std::vector<Source> sources_;
   FreePages free_;
 };
+
+// Of a domain's quota, for RAM that it maps by blocks: a page for 16 MiB.
+inline constexpr uint64_t kRamPagesPerQuotaPage = 4096;
+// Of a domain's quota, for the page tables of pieces that it maps one behind the other: a piece
+// that is no multiple of a block moves itself and all behind it off the blocks' boundaries.
+uint64_t QuotaForRam(absl::Span<const Ram> pieces);
 
 // Zeroes memory by cache lines (DC ZVA). `bytes` is a multiple of a page.
 void ZeroPages(void* memory, size_t bytes);

@@ -7,6 +7,7 @@
 #include "absl/strings/str_cat.h"
 #include "proto/block.capnp.h"
 #include "proto/connect.h"
+#include "proto/pv_rings.h"
 #include "runtime/guarded.h"
 #include "runtime/kernel/syscall.h"
 #include "services/init/layout.h"
@@ -284,7 +285,9 @@ bool Service::TellOffer(const ServiceOffer& offer, CapIndex memory, CapIndex wak
   message.setMemory(memory);
   message.setWakePeer(wake);
   message.setBit(static_cast<uint8_t>(offer.bit));
-  if (offer.schema_id == proto::SchemaId<proto::BlockRequest>()) message.setDisk(offer.disk);
+  if (offer.schema_id == proto::SchemaId<proto::BlockRequest>() ||
+      offer.schema_id == proto::kRamDisk)
+    message.setDisk(offer.disk);
   return Send();
 }
 

@@ -2,8 +2,9 @@
 //
 // The VMM of one guest. Capabilities: `guest`, `magic`, `frames`, `bundle`, `gicv`, `events`,
 // `pv.console.peer`, `pv.xenstore.peer`; channels `init`, `vmm`, `console`, `xenstore`, and with
-// blkback `disk.K` for each disk; `files` if what it boots comes from the disk. Init sends `start`;
-// from then on the guest's life is decided here: boots, reboots and crashes need nobody else.
+// blkback `disk.K` for each disk, or the pieces of a RAM disk, `disk.K.P`; `files` if what it boots
+// comes from the disk. Init sends `start`; from then on the guest's life is decided here: boots,
+// reboots and crashes need nobody else.
 #include <algorithm>
 #include <cstdio>
 #include <cstdlib>
@@ -37,6 +38,7 @@ namespace {
 constexpr unsigned kBatch = 16;
 constexpr uint64_t kConsoleTakesWithin = 100 * runtime::kMillisecond;
 constexpr uint32_t kXenstoreDomid = 0x7fef;
+constexpr unsigned kMaxDisks = 16;  // init gives fewer
 
 OnAction FromMessage(proto::Action action) { return static_cast<OnAction>(action); }
 
@@ -91,6 +93,7 @@ class Main {
   std::unique_ptr<Guest> guest_;
   std::unique_ptr<Disks> disks_;
   std::optional<unsigned> disk_bit_;  // blkback signals it
+  unsigned rings_bit_ = 0;            // this service itself: there is more to do for the disks
   proto::MessageBuilder builder_;
   std::deque<std::function<void(proto::VmmEvent::Builder)>> reports_;
 
@@ -111,8 +114,10 @@ absl::Status Main::Start() {
 
   init::SupervisionClient::Handlers handlers;
   handlers.offered = [this](const init::Offer& offer) { OnOffered(offer); };
-  // Detached before.
-  handlers.revoked = [this](const std::string& name) { supervision_->Closed(name); };
+  handlers.revoked = [this](const std::string& name) {
+    disks_->Forget(name);
+    supervision_->Closed(name);
+  };
   auto supervision = init::SupervisionClient::Open(std::move(handlers));
   if (!supervision.ok()) return supervision.status();
   supervision_ = *std::move(supervision);
@@ -157,11 +162,15 @@ absl::Status Main::Start() {
   const auto timers = loop_->AddSource([this] { console_->OnWake(); });
   const auto ended = loop_->AddSource([this] { OnEnded(); });
   const auto rings = loop_->AddSource([this] { OnDisks(); });
-  if (const NamedCapability* disk = runtime::FindNamed("disk.0"); disk != nullptr) {
+  // Not RAM disks, which nobody signals for.
+  for (unsigned i = 0; i < kMaxDisks; ++i) {
+    const NamedCapability* disk = runtime::FindNamed(absl::StrCat("disk.", i));
+    if (disk == nullptr) continue;
     if (absl::Status s = ListenToDisks(disk->value); !s.ok()) return s;
   }
   if (!timers.ok() || !ended.ok() || !rings.ok())
     return absl::ResourceExhaustedError("no free event bit");
+  rings_bit_ = *rings;
   text_sink = console_.get();
   text_events = &loop_->notification();
   text_bit = *timers;
@@ -207,7 +216,8 @@ absl::Status Main::ListenToDisks(unsigned bit) {
 }
 
 void Main::OnOffered(const init::Offer& offer) {
-  absl::Status status = ListenToDisks(offer.bit);
+  absl::Status status;
+  if (offer.wake_peer != runtime::kNoHandle) status = ListenToDisks(offer.bit);
   if (status.ok())
     status = disks_->Attach(offer, [this, name = offer.name] { supervision_->Taken(name); });
   if (!status.ok()) {
@@ -219,7 +229,7 @@ void Main::OnOffered(const init::Offer& offer) {
 }
 
 void Main::OnDisks() {
-  if (disks_->OnWake()) loop_->notification().Signal(uint64_t{1} << *disk_bit_);
+  if (disks_->OnWake()) loop_->notification().Signal(uint64_t{1} << rings_bit_);
   // It may have found something to say to XenStore.
   if (store_->running()) store_->OnWake();
 }

@@ -40,8 +40,8 @@ pyrene_planted_bug(journal_log services/journal/log.cc "words == 0 || words > (v
 # A segment that has more in the file than in memory.
 pyrene_planted_bug(kernel_boot kernel/boot/elf.cc "program.memory_bytes < program.file_bytes" "false")
 # XSA-155: the number of segments is taken from the ring again when it was checked.
-pyrene_planted_bug(vmm_blkif services/vmm/blkif/disk.cc "  Taken taken = status == kOk ? Prepare"
-  "  Request again;\n  ring.Peek(&again);\n  if (request.direct.operation == kWrite) record.segments = again.direct.segments;\n  Taken taken = status == kOk ? Prepare")
+pyrene_planted_bug(vmm_blkif services/vmm/blkif/disk.cc "  Taken taken = Taken::kAnswered;"
+  "  Request again;\n  ring.Peek(&again);\n  if (request.direct.operation == kWrite) record.segments = again.direct.segments;\n  Taken taken = Taken::kAnswered;")
 # Console has taken what it was not sent.
 pyrene_planted_bug(vmm_console services/vmm/service/console_client.cc "while (sent_ > 0 && " "while (!messages_.empty() && ")
 # The handle of a map that no table has.

@@ -5,13 +5,16 @@
 //
 // What is relied on: blkback is asked for nothing outside of the pool, never twice under one number
 // nor for the same bytes; only pages of the guest's are touched, and each is let go of; a guest
-// that leaves its rings alone has each request answered once; nothing is left over at the end.
+// that leaves its rings alone has each request answered once; nothing is left over at the end. Of a
+// RAM disk blkback is asked for nothing at all.
 //
-// An input is a number of changes, so many changes, and steps; see Change and Play.
+// An input is a number of changes (with bit 7: of a RAM disk's guest), so many changes, and steps;
+// see Change and Play.
 #include <algorithm>
 #include <array>
 #include <cstring>
 #include <deque>
+#include <optional>
 #include <set>
 #include <string>
 #include <vector>
@@ -33,6 +36,7 @@ constexpr uint32_t kGrants = 80;
 constexpr uint32_t kPoolPages = 64;
 constexpr uint64_t kDiskSectors = 65536;
 constexpr uint32_t kMaxQueues = 4;
+constexpr uint8_t kOfRamDisk = 0x80;
 
 // To the guest's pages, before a load of the back-end's.
 struct Change {
@@ -47,7 +51,18 @@ class Guest final : public World, private runtime::LoadHook {
  public:
   explicit Guest(Bytes input)
       : input_(input), pages_(kGrants * kPageBytes), pool_(kPoolPages * kPageBytes) {
-    for (unsigned count = input_.Byte() % 32; count != 0; --count) {
+    const uint8_t first = input_.Byte();
+    if ((first & kOfRamDisk) != 0) {
+      // What is no part of a piece is out of bounds.
+      ram_memory_ = {std::vector<uint8_t>(kPageBytes), std::vector<uint8_t>(3 * kPageBytes)};
+      ram_.emplace(std::vector<absl::Span<uint8_t>>{absl::MakeSpan(ram_memory_[0]),
+                                                    absl::MakeSpan(ram_memory_[1])},
+                   false);
+      disk_.emplace("xvda", *this, *ram_);
+    } else {
+      disk_.emplace("xvda", *this, block::DataMemory{pool_.data(), kPoolPages * kPageBytes, 0});
+    }
+    for (unsigned count = first % 32; count != 0; --count) {
       Change change;
       change.after = input_.Byte();
       change.how = input_.Byte();
@@ -79,7 +94,7 @@ class Guest final : public World, private runtime::LoadHook {
   }
   void Notify(uint32_t port) override { Require(ports_.contains(port)); }
   bool Submit(uint32_t id, const block::DiskRequest& request) override {
-    Require(id < Disk::kRequests);
+    Require(id < Disk::kRequests && !ram_.has_value());
     const bool moves = request.operation == block::Operation::kRead ||
                        request.operation == block::Operation::kWrite;
     if (moves) {
@@ -148,7 +163,9 @@ class Guest final : public World, private runtime::LoadHook {
   bool honest_ = true;
   FrontendKeys keys_;
   std::vector<Queue> queues_;
-  Disk disk_{"xvda", *this, {pool_.data(), kPoolPages* kPageBytes, 0}};
+  std::array<std::vector<uint8_t>, 2> ram_memory_;
+  std::optional<RamDisk> ram_;
+  std::optional<Disk> disk_;
 };
 
 void Guest::BeforeLoad(const void* from, size_t) {
@@ -195,7 +212,7 @@ void Guest::Connect() {
   read(*names, keys);
   const auto rings = Rings(keys, kMaxQueues);
   const size_t changes = changes_.size();
-  if (!rings.ok() || !disk_.Connect(*rings).ok()) return;
+  if (!rings.ok() || !disk_->Connect(*rings).ok()) return;
   Require(queues_.empty() && !rings->empty() && rings->size() <= kMaxQueues);
   for (const Disk::RingPlace& place : *rings) {
     ports_.insert(place.port);
@@ -210,7 +227,7 @@ void Guest::Connect() {
 }
 
 void Guest::Disconnect() {
-  disk_.Disconnect();
+  disk_->Disconnect();
   queues_.clear();
   ports_.clear();
   ring_pages_.clear();
@@ -248,7 +265,7 @@ void Guest::End(proto::BlockStatus status) {
   const uint32_t id = held->id;
   if (held->beyond) status = proto::BlockStatus::INVALID;
   held_.erase(held);
-  disk_.Done(id, status);
+  disk_->Done(id, status);
 }
 
 void Guest::TakeAnswers() {
@@ -286,7 +303,7 @@ void Guest::Play() {
         WritePage();
         break;
       case 'S':
-        disk_.Serve();
+        disk_->Serve();
         break;
       case 'E':
         End(proto::BlockStatus::OK);
@@ -308,12 +325,12 @@ void Guest::Play() {
     }
   }
   // What is under way ends, and all that was asked is taken.
-  for (unsigned turn = 0; turn < 2000 && (disk_.Serve() || !held_.empty()); ++turn) {
+  for (unsigned turn = 0; turn < 2000 && (disk_->Serve() || !held_.empty()); ++turn) {
     while (!held_.empty()) End(proto::BlockStatus::OK);
     TakeAnswers();
   }
   TakeAnswers();
-  Require(disk_.idle());
+  Require(disk_->idle());
   if (honest_)
     Require(std::all_of(queues_.begin(), queues_.end(),
                         [](const Queue& q) { return q.asked.empty(); }));

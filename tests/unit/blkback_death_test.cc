@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// A guest's disk through all of its parts (ring, block client, channel, block server, RAM disk),
+// A guest's disk through all of its parts (ring, block client, channel, block server, disk),
 // whose back-end dies at any moment, in the middle of a write too. The guest sees each request
 // answered once, without an error, and every byte as a model has it.
 #include <gtest/gtest.h>
@@ -16,10 +16,10 @@
 
 #include "platform/block/block_client.h"
 #include "platform/block/block_server.h"
-#include "services/blkback/ram_disk.h"
 #include "services/vmm/blkif/disk.h"
 #include "tests/unit/blkif_front.h"
 #include "tests/unit/channel_memory.h"
+#include "tests/unit/memory_disk.h"
 
 namespace pyrene::vmm::blkif {
 namespace {
@@ -30,7 +30,7 @@ constexpr uint32_t kDiskPages = 64;
 class MortalDisk final : public block::Disk {
  public:
   MortalDisk(std::vector<absl::Span<uint8_t>> pieces, std::mt19937& random)
-      : disk_(std::move(pieces), false), random_(random) {
+      : disk_(std::move(pieces)), random_(random) {
     disk_.SetCompletion([this](uint32_t tag, proto::BlockStatus status) { Complete(tag, status); });
   }
   const block::DiskFacts& facts() const override { return disk_.facts(); }
@@ -49,7 +49,7 @@ class MortalDisk final : public block::Disk {
   bool dead() const { return dead_; }
 
  private:
-  blkback::RamDisk disk_;
+  tests::MemoryDisk disk_;
   std::mt19937& random_;
   bool dead_ = false;
 };

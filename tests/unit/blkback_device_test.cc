@@ -13,8 +13,8 @@
 
 #include "platform/block/block_server.h"
 #include "services/blkback/device.h"
-#include "services/blkback/ram_disk.h"
 #include "tests/unit/channel_memory.h"
+#include "tests/unit/memory_disk.h"
 
 namespace pyrene::blkback {
 namespace {
@@ -40,9 +40,9 @@ class DeviceTest : public testing::Test {
   }
   runtime::Memory Map() { return *runtime::Memory::Map(data_.get(), runtime::Access::kReadWrite); }
   void StartDriver() {
-    ram_ = std::make_unique<RamDisk>(std::vector<absl::Span<uint8_t>>{absl::MakeSpan(disk_memory_)},
-                                     false);
-    server_ = std::make_unique<block::BlockServer>(*ram_);
+    disk_ = std::make_unique<tests::MemoryDisk>(
+        std::vector<absl::Span<uint8_t>>{absl::MakeSpan(disk_memory_)});
+    server_ = std::make_unique<block::BlockServer>(*disk_);
     server_->AddClient(channel_.Open(proto::Side::kServer, bell_),
                        {driver_view_.data(), kDataBytes, 0});
   }
@@ -74,7 +74,7 @@ class DeviceTest : public testing::Test {
   runtime::Notification bell_ = *runtime::Notification::Create();
   proto::ChannelMemory channel_{proto::SchemaId<proto::BlockRequest>()};
   uint32_t epoch_ = 1;
-  std::unique_ptr<RamDisk> ram_;
+  std::unique_ptr<tests::MemoryDisk> disk_;
   std::unique_ptr<block::BlockServer> server_;
   std::unique_ptr<Device> device_;
 };

@@ -48,7 +48,7 @@ const vdaData :M.SharedMemory = (name = "vda.data", pages = 256, dma = true);
 const vda :M.ChannelSpec = (
   name = "vda", client = "blkback", server = "virtio-blk", schemaId = 0x93a1e79d80864e35, ringBytes = 16384, clientBit = 0, serverBit = 1);
 
-# Its arguments are the block devices that a guest may have, each with its channel. It maps each guest's RAM disks and channels: page tables.
+# Its arguments are the block devices that a guest may have, each with its channel. It maps the channels of all guests: page tables.
 const virtBlkback :M.Service = (
   name = "blkback", file = "services/blkback", arguments = ["/dev/vda=vda"], heapKib = 1024, quotaPages = 96, priority = 18,
   heartbeatMs = 4000, restart = always, logKib = 8, capabilities = [

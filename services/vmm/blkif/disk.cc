@@ -15,9 +15,6 @@ namespace {
 // Requests of one ring that are taken before others have their turn: a guest on another CPU may
 // make them, and have them refused, without end.
 constexpr uint32_t kBatch = 64;
-// In one request to blkback.
-constexpr uint32_t kDiscardSectors = 8192;
-
 int16_t StatusOf(proto::BlockStatus status) {
   switch (status) {
     case proto::BlockStatus::OK:
@@ -29,10 +26,18 @@ int16_t StatusOf(proto::BlockStatus status) {
   }
 }
 
+// Of a checked one.
+uint32_t BytesOf(const Segment& segment) {
+  return (segment.last_sector - segment.first_sector + 1u) * kSectorBytes;
+}
+
 }  // namespace
 
 Disk::Disk(std::string name, World& world, block::DataMemory pool)
     : name_(std::move(name)), world_(world), pool_(pool), pages_(pool.bytes / kPageBytes) {}
+
+Disk::Disk(std::string name, World& world, RamDisk& ram)
+    : name_(std::move(name)), world_(world), ram_(&ram), pages_(0) {}
 
 absl::Status Disk::Connect(const std::vector<RingPlace>& rings) {
   if (connected() || !idle()) return absl::FailedPreconditionError("the disk is in use");
@@ -57,6 +62,7 @@ absl::Status Disk::Connect(const std::vector<RingPlace>& rings) {
 
 void Disk::Disconnect() {
   for (Record& record : records_) record.queue = -1;
+  used_ &= ~std::exchange(discards_, 0);
   for (const Queue& queue : queues_) {
     for (const uint32_t ref : queue.place.refs) world_.Unpin(ref, true);
   }
@@ -65,12 +71,12 @@ void Disk::Disconnect() {
 
 bool Disk::Serve() {
   bool more = false;
-  for (int i = 0; i < static_cast<int>(queues_.size()); ++i) {
-    more |= ServeQueue(i, kBatch);
-    Queue& queue = queues_[static_cast<size_t>(i)];
+  for (int i = 0; i < static_cast<int>(queues_.size()); ++i) more |= ServeQueue(i, kBatch);
+  DiscardStep();
+  for (Queue& queue : queues_) {
     if (queue.ring != nullptr && queue.ring->Publish()) world_.Notify(queue.place.port);
   }
-  return more;
+  return more || discards_ != 0;
 }
 
 bool Disk::ServeQueue(int index, uint32_t most) {
@@ -146,17 +152,69 @@ Disk::Taken Disk::Take(int queue, const Request& request) {
       status = kNotSupported;
       break;
   }
-  Taken taken = status == kOk ? Prepare(record) : Taken::kAnswered;
+  Taken taken = Taken::kAnswered;
+  if (status == kOk && ram_ == nullptr) {
+    taken = Prepare(record);
+    if (taken == Taken::kAnswered) status = kError;
+  } else if (status == kOk) {
+    if (!CarryOut(record)) {
+      status = kError;
+    } else if (operation == kDiscard) {
+      taken = Taken::kYes;
+    }
+  }
   if (taken == Taken::kNoRoom) return taken;
   ring.Taken();
   ++requests_;
   if (taken == Taken::kAnswered) {
-    Respond(queue, record.id, record.operation, status == kOk ? kError : status);
+    Respond(queue, record.id, record.operation, status);
     return taken;
   }
   used_ |= uint32_t{1} << free;
-  Start(free);
+  if (ram_ == nullptr) {
+    Start(free);
+  } else {
+    discards_ |= uint32_t{1} << free;
+  }
   return taken;
+}
+
+bool Disk::CarryOut(const Record& record) {
+  const block::DiskRequest& request = record.request;
+  if (request.operation == block::Operation::kDiscard)
+    return ram_->Allows(request.sector, record.sectors_left, true);
+  // A flush: what was written is there.
+  if (record.segments == 0) return true;
+  const bool read = request.operation == block::Operation::kRead;
+  if (!ram_->Allows(request.sector, request.count, !read)) return false;
+  uint64_t offset = request.sector * kSectorBytes;
+  for (uint32_t i = 0; i < record.segments; ++i) {
+    if (!MoveSegment(record.segment[i], offset, read)) return false;
+    offset += BytesOf(record.segment[i]);
+  }
+  return true;
+}
+
+bool Disk::MoveSegment(const Segment& segment, uint64_t offset, bool to_guest) {
+  uint32_t place = segment.first_sector * kSectorBytes;
+  return ram_->ForEachPart(offset, BytesOf(segment), [&](uint8_t* data, uint64_t bytes) {
+    const uint32_t at = place;
+    place += static_cast<uint32_t>(bytes);
+    return world_.Copy(segment.gref, at, data, static_cast<uint32_t>(bytes), to_guest);
+  });
+}
+
+void Disk::DiscardStep() {
+  if (discards_ == 0) return;
+  const auto index = static_cast<uint32_t>(std::countr_zero(discards_));
+  Record& record = records_[index];
+  const uint64_t step = std::min<uint64_t>(record.sectors_left, kDiscardSectors);
+  ram_->Discard(record.request.sector, step);
+  record.request.sector += step;
+  record.sectors_left -= step;
+  if (record.sectors_left != 0) return;
+  discards_ &= discards_ - 1;
+  Finish(index, kOk);
 }
 
 // Of the private copy, or of one page's.
@@ -200,7 +258,7 @@ bool Disk::CopyAll(const Record& record, bool to_guest) {
   uint8_t* data = pool_.data + record.request.offset;
   for (uint32_t i = 0; i < record.segments; ++i) {
     const Segment& segment = record.segment[i];
-    const uint32_t bytes = (segment.last_sector - segment.first_sector + 1u) * kSectorBytes;
+    const uint32_t bytes = BytesOf(segment);
     if (!world_.Copy(segment.gref, segment.first_sector * kSectorBytes, data, bytes, to_guest))
       return false;
     data += bytes;

@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 //
 // A guest's virtual disk: takes requests out of its rings, moves their data between granted pages
-// and the disk's data pool, has blkback carry them out, and answers.
+// and the disk's data pool, has blkback carry them out, and answers. A RAM disk's data is moved
+// between granted pages and the disk itself, and nobody else is asked.
 //
 // Who remembers what. A request is copied out of its slot once, into a record here, and stays there
 // until it is answered; the data of a write is copied into the pool before anything is started. So
@@ -10,6 +11,7 @@
 //
 //   request:  checked -> data of a write into the pool -> [flush] -> transfer -> [flush] -> data of
 //             a read out of the pool -> response
+//   a RAM disk's:  checked -> moved -> response; a discard in steps, one in a call of Serve
 //
 // A request with values out of range is answered with an error. An index that is out of range stops
 // this disk, with a line in the log, until the guest connects it again.
@@ -28,6 +30,7 @@
 #include "platform/block/disk.h"
 #include "platform/block/page_pool.h"
 #include "services/vmm/blkif/interface.h"
+#include "services/vmm/blkif/ram_disk.h"
 #include "services/vmm/blkif/ring.h"
 
 namespace pyrene::vmm::blkif {
@@ -39,11 +42,11 @@ class World {
   // The page behind a grant, to be read or written until Unpin; null: there is no such grant.
   virtual uint8_t* Pin(uint32_t ref, bool write) = 0;
   virtual void Unpin(uint32_t ref, bool write) = 0;
-  // Copies within the page behind a grant, to it from `data` or from it; `data` is the pool's.
-  // False: there is no such grant, or the pool is gone.
+  // Copies within the page behind a grant, to it from `data` or from it; `data` is the pool's or
+  // the RAM disk's. False: there is no such grant, or `data` is gone.
   virtual bool Copy(uint32_t ref, uint32_t offset, uint8_t* data, uint32_t bytes,
                     bool to_guest) = 0;
-  // `id` below Disk::kRequests, not under way. False: no room.
+  // `id` below Disk::kRequests, not under way. False: no room. Not called for a RAM disk.
   virtual bool Submit(uint32_t id, const block::DiskRequest& request) = 0;
   virtual void Notify(uint32_t port) = 0;
 };
@@ -59,8 +62,10 @@ class Disk {
     uint32_t port = 0;
   };
 
-  // `pool` lives as long as the disk.
+  // One that blkback serves; `pool` lives as long as the disk.
   Disk(std::string name, World& world, block::DataMemory pool);
+  // A RAM disk, which lives as long.
+  Disk(std::string name, World& world, RamDisk& ram);
   ~Disk() { Disconnect(); }
 
   // Pins the rings and begins to serve them. Nothing is under way.
@@ -99,6 +104,11 @@ class Disk {
   };
   enum class Taken : uint8_t { kYes, kNoRoom, kAnswered };
 
+  // Of a RAM disk: moves the record's data, or checks a discard. False: it is refused.
+  bool CarryOut(const Record& record);
+  bool MoveSegment(const Segment& segment, uint64_t offset, bool to_guest);
+  // One step of one discard of a RAM disk's, if there is one.
+  void DiscardStep();
   // At most `most` requests. False: the ring has none, or they wait for room.
   bool ServeQueue(int index, uint32_t most);
   Taken Take(int queue, const Request& request);
@@ -114,11 +124,13 @@ class Disk {
   const std::string name_;
   World& world_;
   const block::DataMemory pool_;
+  RamDisk* const ram_ = nullptr;
   block::PagePool pages_;
   std::vector<Queue> queues_;
   std::array<Record, kRequests> records_;
   static_assert(kRequests == 32);
-  uint32_t used_ = 0;  // a bit for each record
+  uint32_t used_ = 0;      // a bit for each record
+  uint32_t discards_ = 0;  // those of them that are a RAM disk's discards
   uint32_t requests_ = 0;
 };
 

@@ -6,14 +6,28 @@
 #include <string>
 #include <utility>
 
+#include "absl/strings/match.h"
 #include "absl/strings/str_cat.h"
 #include "platform/block/pool_channel.h"
 #include "proto/connect.h"
+#include "proto/pv_rings.h"
 #include "runtime/memory.h"
 #include "runtime/service.h"
 #include "services/xl/disk_message.h"
 
 namespace pyrene::vmm {
+namespace {
+
+std::vector<runtime::Handle> FindPieces(const std::string& disk) {
+  std::vector<runtime::Handle> pieces;
+  for (;;) {
+    const runtime::Handle piece = runtime::FindCapability(absl::StrCat(disk, ".", pieces.size()));
+    if (piece == runtime::kNoHandle) return pieces;
+    pieces.push_back(piece);
+  }
+}
+
+}  // namespace
 
 absl::Status Disks::Open(proto::GuestConfig::Reader config, uint32_t domid, ServiceEnd rings) {
   domid_ = domid;
@@ -21,15 +35,35 @@ absl::Status Disks::Open(proto::GuestConfig::Reader config, uint32_t domid, Serv
   queues_ = std::min<uint32_t>(config.getMaxVcpus(), blkif::Disk::kMaxQueues);
   for (const proto::Disk::Reader disk : config.getDisks()) {
     const std::string name = absl::StrCat("disk.", disks_.size());
-    absl::Status status =
-        Add(name, runtime::FindCapability(name), runtime::FindCapability(name + ".peer"), disk);
+    absl::Status status = disk.isRam() ? AddRam(FindPieces(name), disk)
+                                       : AddServed(name, runtime::FindCapability(name),
+                                                   runtime::FindCapability(name + ".peer"), disk);
     if (!status.ok()) return status;
   }
   return absl::OkStatus();
 }
 
-absl::Status Disks::Add(const std::string& name, runtime::Handle memory, runtime::Handle peer,
-                        proto::Disk::Reader disk) {
+Vbd::Config Disks::ConfigOf(proto::Disk::Reader disk) const {
+  return {xl::DiskFromMessage(disk), domid_, queues_, rings_};
+}
+
+absl::Status Disks::AddRam(const std::vector<runtime::Handle>& pieces, proto::Disk::Reader disk) {
+  std::vector<runtime::Memory> mapped;
+  uint64_t bytes = 0;
+  for (const runtime::Handle piece : pieces) {
+    absl::StatusOr<runtime::Memory> memory =
+        runtime::Memory::Map(piece, runtime::Access::kReadWrite);
+    if (!memory.ok()) return memory.status();
+    bytes += memory->size();
+    mapped.push_back(*std::move(memory));
+  }
+  if (bytes != disk.getRam()) return absl::InternalError("not all of the disk's memory is there");
+  Add(std::make_unique<Vbd>(ConfigOf(disk), store_, mutex_, std::move(mapped)));
+  return absl::OkStatus();
+}
+
+absl::Status Disks::AddServed(const std::string& name, runtime::Handle memory, runtime::Handle peer,
+                              proto::Disk::Reader disk) {
   if (memory == runtime::kNoHandle || peer == runtime::kNoHandle)
     return absl::InternalError(absl::StrCat("no channel ", name));
   absl::StatusOr<runtime::Memory> mapped =
@@ -39,12 +73,14 @@ absl::Status Disks::Add(const std::string& name, runtime::Handle memory, runtime
   if (pool.data == nullptr) return absl::InternalError(absl::StrCat(name, " has no pool"));
   proto::Channel channel(name, *std::move(mapped), runtime::Notification::Adopt(peer),
                          proto::Side::kClient, proto::SchemaId<proto::BlockRequest>());
-  auto vbd = std::make_unique<Vbd>(Vbd::Config{xl::DiskFromMessage(disk), domid_, queues_, rings_},
-                                   store_, mutex_, std::move(channel), pool);
+  Add(std::make_unique<Vbd>(ConfigOf(disk), store_, mutex_, std::move(channel), pool));
+  return absl::OkStatus();
+}
+
+void Disks::Add(std::unique_ptr<Vbd> vbd) {
   std::lock_guard lock(mutex_);
   disks_.push_back({std::move(vbd)});
   if (domain_ != nullptr) disks_.back().vbd->SetDomain(*domain_);
-  return absl::OkStatus();
 }
 
 Disks::Entry* Disks::Find(uint32_t number) {
@@ -55,15 +91,65 @@ Disks::Entry* Disks::Find(uint32_t number) {
 }
 
 absl::Status Disks::Attach(const init::Offer& offer, std::function<void()> seen) {
+  return offer.schema_id == proto::kRamDisk ? AttachRam(offer, std::move(seen))
+                                            : AttachServed(offer, std::move(seen));
+}
+
+absl::Status Disks::CheckAttach(proto::Disk::Reader disk) {
+  if (domain_ == nullptr) return absl::FailedPreconditionError("the guest does not run");
+  if (Find(disk.getNumber()) != nullptr) return absl::AlreadyExistsError("it is there");
+  return absl::OkStatus();
+}
+
+absl::Status Disks::AttachServed(const init::Offer& offer, std::function<void()> seen) {
   runtime::OwnedHandle memory(offer.memory);
   runtime::OwnedHandle peer(offer.wake_peer);
-  if (domain_ == nullptr) return absl::FailedPreconditionError("the guest does not run");
-  if (Find(offer.disk.getNumber()) != nullptr) return absl::AlreadyExistsError("it is there");
-  absl::Status status = Add(offer.name, memory.get(), peer.get(), offer.disk);
+  absl::Status status = CheckAttach(offer.disk);
+  if (status.ok()) status = AddServed(offer.name, memory.get(), peer.get(), offer.disk);
   if (!status.ok()) return status;
   static_cast<void>(peer.Release());  // the channel's
-  disks_.back().memory = std::move(memory);
+  disks_.back().memory.push_back(std::move(memory));
+  Show(std::move(seen));
+  return absl::OkStatus();
+}
+
+absl::Status Disks::AttachRam(const init::Offer& offer, std::function<void()> seen) {
+  pieces_.push_back({offer.name, runtime::OwnedHandle(offer.memory)});
+  // disk.K. of disk.K.P
+  const std::string prefix = offer.name.substr(0, offer.name.rfind('.') + 1);
+  std::vector<runtime::Handle> handles;
+  uint64_t pages = 0;
+  for (const Piece& piece : pieces_) {
+    if (!absl::StartsWith(piece.name, prefix)) continue;
+    const absl::StatusOr<uint64_t> more = runtime::Memory::PagesOf(piece.handle.get());
+    if (!more.ok()) return more.status();
+    pages += *more;
+    handles.push_back(piece.handle.get());
+  }
+  if (pages * runtime::kPageBytes < offer.disk.getRam()) {
+    seen();
+    return absl::OkStatus();
+  }
+  absl::Status status = CheckAttach(offer.disk);
+  if (status.ok()) status = AddRam(handles, offer.disk);
+  if (!status.ok()) return status;
+  for (Piece& piece : pieces_) {
+    if (absl::StartsWith(piece.name, prefix))
+      disks_.back().memory.push_back(std::move(piece.handle));
+  }
+  std::erase_if(pieces_,
+                [](const Piece& piece) { return piece.handle.get() == runtime::kNoHandle; });
+  Show(std::move(seen));
+  return absl::OkStatus();
+}
+
+void Disks::Forget(absl::string_view offer) {
+  std::erase_if(pieces_, [offer](const Piece& piece) { return piece.name == offer; });
+}
+
+void Disks::Show(std::function<void()> seen) {
   StoreClient::Steps nodes;
+  const uint32_t number = disks_.back().vbd->number();
   std::lock_guard lock(mutex_);
   for (const xl::XenstoreNode& node : disks_.back().vbd->Nodes()) {
     nodes.push_back(StoreClient::WriteNode(node));
@@ -71,9 +157,7 @@ absl::Status Disks::Attach(const init::Offer& offer, std::function<void()> seen)
   }
   // All at once: the guest looks as soon as there is something.
   disks_.back().seen = std::move(seen);
-  store_.RunNext({}, std::move(nodes),
-                 [this, number = offer.disk.getNumber()](const absl::Status&) { OnSeen(number); });
-  return absl::OkStatus();
+  store_.RunNext({}, std::move(nodes), [this, number](const absl::Status&) { OnSeen(number); });
 }
 
 void Disks::OnSeen(uint32_t number) {

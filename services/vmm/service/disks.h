@@ -29,12 +29,16 @@ class Disks {
 
   Disks(runtime::EventLoop& loop, StoreClient& store) : loop_(loop), store_(store) {}
 
-  // The capabilities disk.K and disk.K.peer for the Kth of the configuration.
+  // The capabilities disk.K and disk.K.peer for the Kth of the configuration; disk.K.0 and so on,
+  // the pieces of its memory, for a RAM disk.
   absl::Status Open(proto::GuestConfig::Reader config, uint32_t domid, ServiceEnd rings);
   void SetDomain(Domain& domain);
 
   // A disk that init offers to the running guest. `seen` is called when its nodes are in XenStore.
+  // A RAM disk comes as an offer for each piece; the offers before the last are seen at once.
   absl::Status Attach(const init::Offer& offer, std::function<void()> seen);
+  // An offer is taken back: of a disk that is detached by now, or was never whole.
+  void Forget(absl::string_view offer);
   // `done` is called when nothing of the disk is left here: DeadlineExceeded if the guest does not
   // let go of it. An error at once: there is no such disk, or it is being detached.
   absl::Status Detach(uint32_t number, bool force, std::function<void(const absl::Status&)> done);
@@ -53,14 +57,28 @@ class Disks {
  private:
   struct Entry {
     std::unique_ptr<Vbd> vbd;
-    runtime::OwnedHandle memory = {};       // of one that was attached
-    std::function<void()> seen = nullptr;   // its nodes are not there yet
-    runtime::EventLoop::TimerId timer = 0;  // while it is being detached
+    std::vector<runtime::OwnedHandle> memory = {};  // of one that was attached
+    std::function<void()> seen = nullptr;           // its nodes are not there yet
+    runtime::EventLoop::TimerId timer = 0;          // while it is being detached
     std::function<void(const absl::Status&)> detached = nullptr;
   };
 
-  absl::Status Add(const std::string& name, runtime::Handle memory, runtime::Handle peer,
-                   proto::Disk::Reader disk);
+  // A piece of a RAM disk that is being attached.
+  struct Piece {
+    std::string name;  // the offer's
+    runtime::OwnedHandle handle;
+  };
+
+  absl::Status AddServed(const std::string& name, runtime::Handle memory, runtime::Handle peer,
+                         proto::Disk::Reader disk);
+  absl::Status AddRam(const std::vector<runtime::Handle>& pieces, proto::Disk::Reader disk);
+  void Add(std::unique_ptr<Vbd> vbd);
+  Vbd::Config ConfigOf(proto::Disk::Reader disk) const;
+  // Its nodes go to XenStore.
+  void Show(std::function<void()> seen);
+  absl::Status CheckAttach(proto::Disk::Reader disk);
+  absl::Status AttachServed(const init::Offer& offer, std::function<void()> seen);
+  absl::Status AttachRam(const init::Offer& offer, std::function<void()> seen);
   void OnSeen(uint32_t number);
   void OnTooLate(uint32_t number);
   // Its nodes are gone.
@@ -78,6 +96,7 @@ class Disks {
 
   Mutex mutex_;  // of disks_, gathering_, and of what in a Vbd serves
   std::vector<Entry> disks_;
+  std::vector<Piece> pieces_;
   blkif::Gathering gathering_;
 };
 

@@ -23,19 +23,40 @@ std::string BackendPath(const Vbd::Config& config) {
                       config.spec.vdev_number);
 }
 
+std::string FrontendPath(const Vbd::Config& config) {
+  return absl::StrCat(xl::GuestHome(config.domid), "/device/vbd/", config.spec.vdev_number);
+}
+
+std::vector<absl::Span<uint8_t>> SpansOf(const std::vector<runtime::Memory>& pieces) {
+  std::vector<absl::Span<uint8_t>> spans;
+  for (const runtime::Memory& piece : pieces) spans.emplace_back(piece.data(), piece.size());
+  return spans;
+}
+
 }  // namespace
 
 Vbd::Vbd(Config config, StoreClient& store, Mutex& mutex, proto::Channel channel,
          block::DataMemory pool)
     : config_(std::move(config)),
-      frontend_(
-          absl::StrCat(xl::GuestHome(config_.domid), "/device/vbd/", config_.spec.vdev_number)),
+      frontend_(FrontendPath(config_)),
       backend_(BackendPath(config_)),
       store_(store),
       mutex_(mutex),
-      client_(std::move(channel),
+      client_(std::in_place, std::move(channel),
               [this](uint32_t id, proto::BlockStatus status) { disk_.Done(id, status); }),
       disk_(config_.spec.vdev, *this, pool) {
+  store_.Watch(frontend_ + "/state", [this] { OnFrontendChanged(); });
+}
+
+Vbd::Vbd(Config config, StoreClient& store, Mutex& mutex, std::vector<runtime::Memory> pieces)
+    : config_(std::move(config)),
+      frontend_(FrontendPath(config_)),
+      backend_(BackendPath(config_)),
+      store_(store),
+      mutex_(mutex),
+      pieces_(std::move(pieces)),
+      ram_(std::in_place, SpansOf(pieces_), config_.spec.read_only),
+      disk_(config_.spec.vdev, *this, *ram_) {
   store_.Watch(frontend_ + "/state", [this] { OnFrontendChanged(); });
 }
 
@@ -64,15 +85,15 @@ std::vector<xl::XenstoreNode> Vbd::Nodes() {
 }
 
 std::vector<xl::XenstoreNode> Vbd::FactNodes() const {
-  const block::DiskFacts& facts = client_.facts();
+  const block::DiskFacts& disk = *facts();
   const bool discard =
-      facts.max_discard != 0 && config_.spec.discard.value_or(true) && !config_.spec.read_only;
+      disk.max_discard != 0 && config_.spec.discard.value_or(true) && !config_.spec.read_only;
   std::vector<xl::XenstoreNode> nodes = {
       Node("feature-discard", discard ? 1 : 0),
-      Node("sectors", facts.sectors),
-      Node("info", facts.read_only || config_.spec.read_only ? kInfoReadOnly : 0),
-      Node("sector-size", facts.sector_bytes),
-      Node("physical-sector-size", facts.sector_bytes),
+      Node("sectors", disk.sectors),
+      Node("info", disk.read_only || config_.spec.read_only ? kInfoReadOnly : 0),
+      Node("sector-size", disk.sector_bytes),
+      Node("physical-sector-size", disk.sector_bytes),
   };
   if (discard) {
     nodes.push_back(Node("discard-granularity", kDiscardGranularity));
@@ -90,7 +111,7 @@ void Vbd::Reset() {
 bool Vbd::OnWake() {
   const bool more = Serve();
   if (wanted_) Connect();
-  if (state_ == kConnected && client_.facts().medium != told_medium_) TellFacts();
+  if (HasNews()) TellFacts();
   return more;
 }
 
@@ -98,14 +119,14 @@ bool Vbd::ServeHere(const Vcpu& vcpu) {
   serving_ = &vcpu;
   const bool more = Serve();
   serving_ = nullptr;
-  const bool news = state_ == kConnected && client_.facts().medium != told_medium_;
-  return !more && !wanted_ && !news;
+  return !more && !wanted_ && !HasNews();
 }
 
 bool Vbd::Serve() {
-  client_.Expect();
+  if (ram_.has_value()) return ServeRings();
+  client_->Expect();
   bool more = ServeRings();
-  more |= client_.OnWake();
+  more |= client_->OnWake();
   more |= ServeRings();
   return more;
 }
@@ -113,7 +134,7 @@ bool Vbd::Serve() {
 bool Vbd::ServeRings() {
   if (!disk_.connected()) return false;
   const bool more = disk_.Serve();
-  client_.Flush();
+  if (client_.has_value()) client_->Flush();
   return more;
 }
 
@@ -159,7 +180,7 @@ bool Vbd::Copy(uint32_t ref, uint32_t offset, uint8_t* data, uint32_t bytes, boo
 }
 
 bool Vbd::Submit(uint32_t id, const block::DiskRequest& request) {
-  return client_.Submit(id, request).ok();
+  return client_->Submit(id, request).ok();
 }
 
 void Vbd::Notify(uint32_t port) {
@@ -227,7 +248,7 @@ void Vbd::ReadKeys(const std::vector<std::string>& keys, StoreClient::Done done)
 }
 
 void Vbd::Connect() {
-  wanted_ = !client_.has_facts() || !disk_.idle();
+  wanted_ = facts() == nullptr || !disk_.idle();
   if (wanted_) return;
   connecting_ = true;
   keys_.clear();
@@ -261,7 +282,7 @@ void Vbd::ConnectRings() {
 }
 
 void Vbd::TellFacts() {
-  told_medium_ = client_.facts().medium;
+  told_medium_ = facts()->medium;
   StoreClient::Steps steps;
   for (const xl::XenstoreNode& node : FactNodes()) {
     steps.push_back(StoreClient::WriteNode(node));

@@ -1,15 +1,16 @@
 // SPDX-License-Identifier: Apache-2.0
 //
 // One virtual disk of the guest, as its VMM plays the back-end in XenStore (ABI 5.5, 7.2), and its
-// way to blkback. The states: 2 when the nodes are made; 4 once the front-end has said 3, its rings
-// are pinned and blkback has told the disk's size; 5 and 6 after the front-end; 2 again when it
-// starts over. A death of blkback changes none of them. Being detached: 5, until the
-// front-end has said 6.
+// way to blkback; a RAM disk's memory is the VMM's own. The states: 2 when the nodes are made; 4
+// once the front-end has said 3, its rings are pinned and blkback has told the disk's size; 5 and 6
+// after the front-end; 2 again when it starts over. A death of blkback changes none of them. Being
+// detached: 5, until the front-end has said 6.
 //
 // Who serves. The thread of the vCPU that sent the event, on the spot: blkback runs before all
 // VMMs, so on the same CPU it has answered a disk's requests when the signal's system call returns,
 // and nobody else needs to run. Whatever that thread can not do is the event thread's: what blkback
-// answers later, what another vCPU asks for meanwhile, and all that has to do with XenStore.
+// answers later, what another vCPU asks for meanwhile, and all that has to do with XenStore. A RAM
+// disk's requests end there and then, but for discards.
 //
 // `mutex`, the Disks', is held by whoever calls; what XenStore's answers call takes it itself.
 // Event thread, but for ServeHere.
@@ -18,10 +19,12 @@
 #include <cstdint>
 #include <functional>
 #include <memory>
+#include <optional>
 #include <string>
 #include <vector>
 
 #include "platform/block/block_client.h"
+#include "runtime/memory.h"
 #include "services/vmm/blkif/disk.h"
 #include "services/vmm/blkif/frontend_keys.h"
 #include "services/vmm/domain.h"
@@ -44,6 +47,8 @@ class Vbd final : private blkif::World {
   // `channel` is with blkback, `pool` is its data pool.
   Vbd(Config config, StoreClient& store, Mutex& mutex, proto::Channel channel,
       block::DataMemory pool);
+  // A RAM disk.
+  Vbd(Config config, StoreClient& store, Mutex& mutex, std::vector<runtime::Memory> pieces);
 
   // Before the guest's first boot.
   void SetDomain(Domain& domain) { domain_ = &domain; }
@@ -62,7 +67,7 @@ class Vbd final : private blkif::World {
   bool detaching() const { return gone_ != nullptr; }
   uint32_t number() const { return config_.spec.vdev_number; }
 
-  // blkback has signalled. True: again, after others.
+  // blkback has signalled, or there is more to do. True: again, after others.
   bool OnWake();
   // The guest has sent an event; on the thread of the vCPU that did. False: the event thread has to
   // do the rest.
@@ -80,6 +85,15 @@ class Vbd final : private blkif::World {
     kClosing = 5,
     kClosed = 6
   };
+
+  // Null: blkback has not told them yet.
+  const block::DiskFacts* facts() const {
+    if (ram_.has_value()) return &ram_->facts();
+    return client_->has_facts() ? &client_->facts() : nullptr;
+  }
+  bool HasNews() const {
+    return state_ == kConnected && facts() != nullptr && facts()->medium != told_medium_;
+  }
 
   // blkif::World
   uint8_t* Pin(uint32_t ref, bool write) override;
@@ -116,7 +130,10 @@ class Vbd final : private blkif::World {
   Domain* domain_ = nullptr;
 
   Mutex& mutex_;
-  block::BlockClient client_;
+  // One of the two.
+  std::optional<block::BlockClient> client_;
+  const std::vector<runtime::Memory> pieces_;
+  std::optional<blkif::RamDisk> ram_;
   blkif::Disk disk_;
   const Vcpu* serving_ = nullptr;  // whose thread serves; null: the event thread
 
