@@ -18,7 +18,7 @@ struct GuestConfig {
   maxVcpus @8 :UInt8;        # 1..8
   cpus @9 :List(UInt64);     # per vCPU the allowed CPUs as bits; one that is missing: all
   weight @10 :UInt16 = 256;  # of a time slice, 1..65535
-  capPercent @11 :UInt32;    # of one CPU; 0: no limit
+  capPercent @11 :UInt32;    # as Schedule.capPercent
   onPoweroff @12 :Action = destroy;
   onReboot @13 :Action = restart;
   onCrash @14 :Action = destroy;
@@ -45,6 +45,19 @@ struct Disk {
     phy @9 :Void;            # a block device or a partition, which `target` names
     file @10 :Text;          # of the disk's file system, as fs knows it, 1..1023 bytes
   }
+}
+
+# Where a vCPU may run.
+struct Affinity {
+  vcpu @0 :UInt8;            # 0..maxVcpus-1
+  hard @1 :UInt64;           # CPUs as bits, at least one of the machine's
+  soft @2 :UInt64;           # of those, the preferred ones
+  cpu @3 :UInt8;             # init to VMM only: where it runs from now on, one of `hard`
+}
+
+struct Schedule {
+  weight @0 :UInt16 = 256;   # of a time slice, 1..65535
+  capPercent @1 :UInt32;     # of one CPU, all vCPUs together, up to 100 * maxVcpus; 0: no limit
 }
 
 struct DiskDetach {

@@ -48,6 +48,9 @@ struct GuestControl {
     rename @4 :Text;                 # 1..64 bytes, no other guest's
     attachDisk @5 :Guest.Disk;       # `done` when the guest can see it; until the guest's end, over its reboots
     detachDisk @6 :Guest.DiskDetach; # `done` when its memory is free again
+    setVcpus @7 :UInt8;              # how many shall be on line, 1..maxVcpus; asks the guest
+    setAffinity @8 :Guest.Affinity;  # init chooses the CPU
+    setSchedule @9 :Guest.Schedule;
   }
 }
 

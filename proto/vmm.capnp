@@ -17,10 +17,11 @@ struct VmmRequest {
     unpause @3 :Void;
     getState @4 :Void;             # answered by `state`
     shutdown @5 :Guest.ShutdownReason;  # stops the guest as if it had asked: reboot and crash from outside
-    setAffinity @6 :Affinity;
+    setAffinity @6 :Guest.Affinity;
     rename @7 :Text;               # 1..64 bytes
     setVcpus @8 :UInt8;            # how many shall be on line, 1..maxVcpus; asks the guest
     detachDisk @9 :Guest.DiskDetach;  # `done` when nothing of the disk is left in the VMM and in XenStore
+    setSchedule @10 :Guest.Schedule;
   }
 }
 
@@ -39,12 +40,6 @@ struct FileRange {
   offset @0 :UInt64;               # bytes
   bytes @1 :UInt64;
   inFiles @2 :Bool;                # within the Memory that capability "files" names: what init read from the disk; else "bundle"
-}
-
-struct Affinity {
-  vcpu @0 :UInt8;                  # 0..maxVcpus-1
-  hard @1 :UInt64;                 # CPUs as bits, at least one
-  soft @2 :UInt64;
 }
 
 # VMM to client.

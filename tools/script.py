@@ -7,6 +7,7 @@ One step per line; empty lines and lines beginning with # are skipped:
                             every line
   refuse REGEX              from here on the script fails as soon as a line matches REGEX
   pause SECONDS             lets the system run
+  check COMPARISON          fails unless it holds: numbers, {NAME}s of earlier expects, + - * / ( ) and < <= == != >= >, as 1 < {a}/{b} < 2
   ended[:SECONDS] [STATUS]  waits until QEMU has ended (with that exit status)
   repeat N [NAME] ... end   does the steps between N times, counting from 1 as {NAME} ({i} unless said)
 
@@ -15,6 +16,8 @@ In all of them {rounds} is the number of rounds asked for, {first} the number of
 An expect with such a group, or with $ at its end, waits until something follows the match: a number may arrive in pieces.
 The output is matched without carriage returns and terminal control sequences.  Time limits are multiplied by PYRENE_TIME_SCALE.
 """
+import ast
+import operator
 import re
 from dataclasses import dataclass, field
 
@@ -26,7 +29,33 @@ REPORTED_LINES = 40
 ROUNDS = "{rounds}"
 _STEP = re.compile(r"(\w+)(?::([0-9.]+))?(?:\s+(.*))?")
 _ESCAPE = re.compile(r"\\(x[0-9a-fA-F]{2}|.)")
+_OPERATORS = {ast.Add: operator.add, ast.Sub: operator.sub, ast.Mult: operator.mul, ast.Div: operator.truediv, ast.Lt: operator.lt,
+              ast.LtE: operator.le, ast.Eq: operator.eq, ast.NotEq: operator.ne, ast.GtE: operator.ge, ast.Gt: operator.gt}
 _VARIABLE = re.compile(r"\{([a-z_]\w*)\}")
+
+
+def value(node):
+    """Of a parsed comparison or a part of it.  Raises ValueError for anything but what `check` allows."""
+    match node:
+        case ast.Constant(value=int() | float()):
+            return node.value
+        case ast.BinOp() if type(node.op) in _OPERATORS:
+            return _OPERATORS[type(node.op)](value(node.left), value(node.right))
+        case ast.Compare() if all(type(sign) in _OPERATORS for sign in node.ops):
+            values = [value(part) for part in (node.left, *node.comparators)]
+            return all(_OPERATORS[type(sign)](*pair) for sign, pair in zip(node.ops, zip(values, values[1:])))
+    raise ValueError("no comparison of numbers")
+
+
+def holds(text):
+    """Whether a comparison of numbers is true.  Raises ValueError if it is none."""
+    try:
+        body = ast.parse(text.strip(), mode="eval").body
+        if not isinstance(body, ast.Compare):
+            raise ValueError("no comparison of numbers")
+        return value(body)
+    except SyntaxError as error:
+        raise ValueError(str(error)) from error
 
 
 class ScriptFailure(Exception):
@@ -84,6 +113,13 @@ def _check(step, name):
         raise Failure(f"{where}: repeat needs a count (and perhaps a name)")
     if step.verb == "pause" and not re.fullmatch(r"[0-9.]+", step.text):
         raise Failure(f"{where}: pause needs seconds")
+    if step.verb == "check":
+        try:
+            holds(_VARIABLE.sub("1", step.text))
+        except ZeroDivisionError:
+            pass   # of the numbers that stand in for what will be seen
+        except ValueError as error:
+            raise Failure(f"{where}: check: {error}") from error
     if step.verb == "ended" and not re.fullmatch(r"\d*", step.text):
         raise Failure(f"{where}: ended takes an exit status")
 
@@ -116,7 +152,7 @@ def unescape(text):
 
 
 class _Runner:
-    VERBS = {"send", "expect", "refuse", "pause", "ended", "repeat"}
+    VERBS = {"send", "expect", "refuse", "pause", "check", "ended", "repeat"}
 
     def __init__(self, console, rounds, first, on_round):
         self.console, self.on_round = console, on_round
@@ -156,6 +192,14 @@ class _Runner:
 
     def _pause(self, step):
         self.console.watch(float(step.text))
+
+    def _check(self, step):
+        try:
+            if holds(self._fill(step.text)):
+                return
+        except (ValueError, ZeroDivisionError) as error:
+            self._fail(step, str(error))
+        self._fail(step, "does not hold")
 
     def _ended(self, step):
         status = self.console.wait_end(step.seconds or EXPECT_SECONDS)

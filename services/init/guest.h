@@ -71,8 +71,8 @@ struct Guest {
   struct Control {
     uint32_t vmm_request;
     uint32_t request;
-    std::string new_name;           // of a rename
-    GuestDisk* detached = nullptr;  // of a detachDisk
+    std::function<void()> succeeded = nullptr;  // notes what holds from now on
+    GuestDisk* detached = nullptr;              // of a detachDisk
   };
   std::vector<Control> controls;
   std::string failure;  // why `create_request` fails; empty: not (yet)

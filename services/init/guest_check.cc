@@ -81,7 +81,10 @@ absl::Status CheckGuestConfig(proto::GuestConfig::Reader config) {
     return Bad(absl::StrCat("vcpus is ", config.getVcpus(), ", not 1 to maxvcpus"));
   }
   if (config.getCpus().size() > kMaxVcpus) return Bad("CPUs for more vCPUs than there can be");
-  if (config.getWeight() == 0) return Bad("weight is 0");
+  if (absl::Status status =
+          CheckSchedule(config.getWeight(), config.getCapPercent(), config.getMaxVcpus());
+      !status.ok())
+    return status;
   const auto disks = config.getDisks();
   if (disks.size() > kMaxGuestDisks)
     return Bad(absl::StrCat("more than ", kMaxGuestDisks, " disks"));
@@ -91,6 +94,14 @@ absl::Status CheckGuestConfig(proto::GuestConfig::Reader config) {
       if (disks[j].getNumber() == disks[i].getNumber()) return Bad("a disk is there twice");
     }
   }
+  return absl::OkStatus();
+}
+
+absl::Status CheckSchedule(uint16_t weight, uint32_t cap_percent, unsigned max_vcpus) {
+  if (weight == 0) return Bad("weight is 0");
+  if (cap_percent > 100 * max_vcpus)
+    return Bad(
+        absl::StrCat("a cap of ", cap_percent, " is more than ", max_vcpus, " vCPUs can use"));
   return absl::OkStatus();
 }
 

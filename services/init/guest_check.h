@@ -17,6 +17,7 @@ inline constexpr unsigned kMaxGuestDisks = 4;
 // Ranges of proto/guest.capnp. InvalidArgument is a sentence for the user.
 absl::Status CheckGuestConfig(proto::GuestConfig::Reader config);
 absl::Status CheckDiskConfig(proto::Disk::Reader disk);
+absl::Status CheckSchedule(uint16_t weight, uint32_t cap_percent, unsigned max_vcpus);
 
 // 1..64 bytes of printable ASCII without "/", and not all digits, which would be a domid.
 absl::Status CheckGuestName(absl::string_view name);

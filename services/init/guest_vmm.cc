@@ -150,7 +150,7 @@ void Guests::HandleAnswer(Guest& guest, uint32_t id, const absl::Status& status)
   guest.controls.erase(control);
   if (!status.ok()) return listener_.failed(answered.request, status);
   if (answered.detached != nullptr) return Detached(guest, *answered.detached, answered.request);
-  if (!answered.new_name.empty()) guest.name = answered.new_name;
+  if (answered.succeeded != nullptr) answered.succeeded();
   listener_.done(answered.request);
 }
 
@@ -173,16 +173,8 @@ absl::Status Guests::Control(proto::GuestControl::Reader control, uint32_t reque
     if (busy || detached->phase != GuestDisk::Phase::kServed)
       return absl::FailedPreconditionError("the disk is being attached or detached");
   }
-  std::string new_name;
-  if (control.isRename()) {
-    new_name = control.getRename().cStr();
-    if (absl::Status status = CheckGuestName(new_name); !status.ok()) return status;
-    for (const auto& other : guests_) {
-      if (other.get() != guest && other->name == new_name) {
-        return absl::AlreadyExistsError(absl::StrCat("there is a guest ", new_name, " already"));
-      }
-    }
-  }
+  const absl::StatusOr<std::function<void()>> succeeded = CheckChange(*guest, control);
+  if (!succeeded.ok()) return succeeded.status();
   const absl::StatusOr<uint32_t> id = SendRequest(*guest, [&](proto::VmmRequest::Builder message) {
     switch (control.which()) {
       case proto::GuestControl::PAUSE:
@@ -192,16 +184,90 @@ absl::Status Guests::Control(proto::GuestControl::Reader control, uint32_t reque
       case proto::GuestControl::SHUTDOWN:
         return message.setShutdown(control.getShutdown());
       case proto::GuestControl::RENAME:
-        return message.setRename(new_name.c_str());
+        return message.setRename(control.getRename());
       case proto::GuestControl::DETACH_DISK:
         return message.setDetachDisk(control.getDetachDisk());
+      case proto::GuestControl::SET_VCPUS:
+        return message.setSetVcpus(control.getSetVcpus());
+      case proto::GuestControl::SET_AFFINITY: {
+        const auto affinity = control.getSetAffinity();
+        message.setSetAffinity(affinity);
+        return message.getSetAffinity().setCpu(guest->placement[affinity.getVcpu()]);
+      }
+      case proto::GuestControl::SET_SCHEDULE:
+        return message.setSetSchedule(control.getSetSchedule());
       case proto::GuestControl::ATTACH_DISK:
         return;  // not by a request
     }
   });
   if (!id.ok()) return id.status();
-  guest->controls.push_back({*id, request, std::move(new_name), detached});
+  guest->controls.push_back({*id, request, *succeeded, detached});
   return absl::OkStatus();
+}
+
+absl::StatusOr<std::function<void()>> Guests::CheckChange(Guest& guest,
+                                                          proto::GuestControl::Reader control) {
+  const proto::GuestConfig::Reader config = guest.Config();
+  switch (control.which()) {
+    case proto::GuestControl::RENAME: {
+      const std::string name = control.getRename();
+      if (absl::Status status = CheckGuestName(name); !status.ok()) return status;
+      for (const auto& other : guests_) {
+        if (other.get() != &guest && other->name == name)
+          return absl::AlreadyExistsError(absl::StrCat("there is a guest ", name, " already"));
+      }
+      return [&guest, name] { guest.name = name; };
+    }
+    case proto::GuestControl::SET_VCPUS: {
+      const uint8_t vcpus = control.getSetVcpus();
+      if (vcpus == 0 || vcpus > config.getMaxVcpus()) {
+        return absl::InvalidArgumentError(
+            absl::StrCat("the guest has 1 to ", config.getMaxVcpus(), " vCPUs, not ", vcpus));
+      }
+      return [&guest, vcpus] { guest.config->getRoot<proto::GuestConfig>().setVcpus(vcpus); };
+    }
+    case proto::GuestControl::SET_AFFINITY: {
+      const auto affinity = control.getSetAffinity();
+      if (affinity.getVcpu() >= config.getMaxVcpus())
+        return absl::InvalidArgumentError(absl::StrCat("there is no vCPU ", affinity.getVcpu()));
+      absl::Status status = Place(guest.placement[affinity.getVcpu()], affinity);
+      if (!status.ok()) return status;
+      break;
+    }
+    case proto::GuestControl::SET_SCHEDULE: {
+      const auto schedule = control.getSetSchedule();
+      const uint16_t weight = schedule.getWeight();
+      const uint32_t cap = schedule.getCapPercent();
+      if (absl::Status status = CheckSchedule(weight, cap, config.getMaxVcpus()); !status.ok())
+        return status;
+      return [&guest, weight, cap] {
+        auto changed = guest.config->getRoot<proto::GuestConfig>();
+        changed.setWeight(weight);
+        changed.setCapPercent(cap);
+      };
+    }
+    default:
+      break;
+  }
+  return nullptr;
+}
+
+absl::Status Guests::Place(uint8_t& cpu, proto::Affinity::Reader affinity) {
+  // Where it runs is as good as any, if it may.
+  const uint64_t preferred = affinity.getHard() & affinity.getSoft();
+  const uint64_t allowed = preferred == 0 ? affinity.getHard() : preferred;
+  if ((allowed >> cpu & 1) != 0) return absl::OkStatus();
+  CpuLoad load = load_;
+  RemoveVcpus({&cpu, 1}, load);
+  for (const uint64_t mask : {allowed, affinity.getHard()}) {
+    const absl::StatusOr<std::vector<uint8_t>> placed =
+        PlaceVcpus(1, {&mask, 1}, world_.cpus, load);
+    if (!placed.ok()) continue;
+    cpu = placed->front();
+    load_ = load;
+    return absl::OkStatus();
+  }
+  return absl::InvalidArgumentError("the machine has none of these CPUs");
 }
 
 void Guests::Refresh(std::function<void()> ready) {

@@ -83,6 +83,12 @@ class Guests {
   absl::Status Allocate(Guest& guest);
   absl::Status AttachDisk(Guest& guest, proto::Disk::Reader config, uint32_t request);
   // The VMM has let go of it.
+  // What a control changes of the guest, to be noted when its VMM has done it; an error: it is not
+  // to be asked.
+  absl::StatusOr<std::function<void()>> CheckChange(Guest& guest,
+                                                    proto::GuestControl::Reader control);
+  // A CPU for a vCPU that runs on `cpu`.
+  absl::Status Place(uint8_t& cpu, proto::Affinity::Reader affinity);
   void Detached(Guest& guest, GuestDisk& disk, uint32_t request);
   // The configuration is to say which disks there are.
   void DescribeDisks(Guest& guest);

@@ -74,6 +74,8 @@ class Main {
   absl::Status StartGuest(proto::Start::Reader start);
   void ReplyDone(uint32_t id);
   void ReplyFailed(uint32_t id, const absl::Status& status);
+  // To go on with, whatever the status is.
+  absl::Status Reply(uint32_t id, const absl::Status& status);
   void ReplyState(uint32_t id);
   void Report(std::function<void(proto::VmmEvent::Builder)> fill);
   void FlushReports();
@@ -83,7 +85,8 @@ class Main {
   void BootGuest(absl::Status tree);
   void OnEnded();
   void Restart();
-  void SetOnline(uint32_t vcpus);
+  absl::Status SetOnline(uint32_t vcpus);
+  absl::Status SetAffinity(proto::Affinity::Reader affinity);
 
   std::unique_ptr<runtime::EventLoop> loop_;
   std::unique_ptr<init::SupervisionClient> supervision_;
@@ -264,6 +267,11 @@ void Main::ReplyFailed(uint32_t id, const absl::Status& status) {
   });
 }
 
+absl::Status Main::Reply(uint32_t id, const absl::Status& status) {
+  status.ok() ? ReplyDone(id) : ReplyFailed(id, status);
+  return absl::OkStatus();
+}
+
 void Main::ReplyState(uint32_t id) {
   Report([this, id](proto::VmmEvent::Builder event) {
     event.setId(id);
@@ -290,9 +298,11 @@ void Main::ReplyState(uint32_t id) {
       vcpus[i].setBlocked(vcpu.IsBlocked());
       vcpus[i].setRunning(online && !vcpu.IsBlocked() && !domain->paused() && !kept_);
       vcpus[i].setCpuTimeNs(domain->scale().ToNs(guest_->CpuTicks(i)));
-      const uint64_t affinity = i < tree_.config.cpus.size() ? tree_.config.cpus[i] : ~uint64_t{0};
-      vcpus[i].setHardAffinity(affinity);
-      vcpus[i].setSoftAffinity(~uint64_t{0});
+      const auto mask = [i](const std::vector<uint64_t>& masks) {
+        return i < masks.size() ? masks[i] : ~uint64_t{0};
+      };
+      vcpus[i].setHardAffinity(mask(tree_.config.cpus));
+      vcpus[i].setSoftAffinity(mask(tree_.config.cpus_soft));
     }
   });
 }
@@ -326,18 +336,13 @@ absl::Status Main::Handle(proto::VmmRequest::Reader request) {
     case proto::VmmRequest::SHUTDOWN:
       domain->RequestShutdown(static_cast<ShutdownReason>(request.getShutdown()));
       break;
-    case proto::VmmRequest::SET_AFFINITY: {
-      const auto affinity = request.getSetAffinity();
-      if (affinity.getVcpu() >= guest_->setup().vcpus || affinity.getHard() == 0) {
-        ReplyFailed(id, absl::InvalidArgumentError("no such vCPU, or no CPU"));
-        return absl::OkStatus();
-      }
-      const auto cpu = static_cast<uint8_t>(__builtin_ctzll(affinity.getHard()));
-      if (absl::Status s = guest_->Move(affinity.getVcpu(), cpu); !s.ok()) {
-        ReplyFailed(id, s);
-        return absl::OkStatus();
-      }
-      break;
+    case proto::VmmRequest::SET_AFFINITY:
+      return Reply(id, SetAffinity(request.getSetAffinity()));
+    case proto::VmmRequest::SET_SCHEDULE: {
+      const auto schedule = request.getSetSchedule();
+      if (schedule.getWeight() == 0) return absl::InvalidArgumentError("weight 0");
+      return Reply(id, guest_->SetSchedule(schedule.getWeight(), schedule.getCapPercent(),
+                                           guest_->setup().online));
     }
     case proto::VmmRequest::RENAME:
       tree_.config.name = request.getRename();
@@ -352,8 +357,7 @@ absl::Status Main::Handle(proto::VmmRequest::Reader request) {
       return absl::OkStatus();
     }
     case proto::VmmRequest::SET_VCPUS:
-      SetOnline(request.getSetVcpus());
-      break;
+      return Reply(id, SetOnline(request.getSetVcpus()));
     default:
       return absl::InvalidArgumentError("an unknown request");
   }
@@ -381,6 +385,8 @@ absl::Status Main::StartGuest(proto::Start::Reader start) {
   for (size_t i = 0; i < 128; ++i)
     setup.seed.push_back(seed.size() == 0 ? 0 : seed[i % seed.size()]);
   setup.weight = config.getWeight();
+  setup.cap_percent = config.getCapPercent();
+  setup.online = std::max<uint32_t>(config.getVcpus(), 1);
   start_paused_ = config.getStartPaused();
   actions_ = {FromMessage(config.getOnPoweroff()), FromMessage(config.getOnReboot()),
               FromMessage(config.getOnCrash()), FromMessage(config.getOnWatchdog()),
@@ -397,6 +403,7 @@ absl::Status Main::StartGuest(proto::Start::Reader start) {
   tree_.config.vcpus = std::max<int>(config.getVcpus(), 1);
   tree_.config.max_vcpus = static_cast<int>(setup.vcpus);
   for (const uint64_t mask : config.getCpus()) tree_.config.cpus.push_back(mask);
+  for (const uint64_t mask : config.getCpusSoft()) tree_.config.cpus_soft.push_back(mask);
   const absl::Status opened = disks_->Open(config, setup.domid, ServiceEnd{Guest::kOwnRings, 0});
   if (!opened.ok()) return opened;
   if (absl::Status s = guest_->SetUp(std::move(setup)); !s.ok()) return s;
@@ -499,20 +506,34 @@ void Main::Restart() {
   WriteTree();
 }
 
-void Main::SetOnline(uint32_t vcpus) {
+absl::Status Main::SetOnline(uint32_t vcpus) {
+  const GuestSetup& setup = guest_->setup();
+  if (vcpus == 0 || vcpus > setup.vcpus) return absl::InvalidArgumentError("no such vCPU");
+  if (absl::Status s = guest_->SetSchedule(setup.weight, setup.cap_percent, vcpus); !s.ok())
+    return s;
+  // Of its next boots, too.
+  tree_.config.vcpus = static_cast<int>(vcpus);
   StoreClient::Steps steps;
-  for (uint32_t i = 0; i < guest_->setup().vcpus; ++i) {
-    const std::string path = absl::StrCat(xl::GuestHome(tree_.domid), "/cpu/", i, "/availability");
-    steps.push_back({[path, online = i < vcpus](proto::XenstoreRequest::Builder request) {
-      auto write = request.initWrite();
-      write.setPath(path);
-      const absl::string_view value = online ? "online" : "offline";
-      write.setValue({reinterpret_cast<const kj::byte*>(value.data()), value.size()});
-    }});
-  }
-  if (store_->running()) return;
-  store_->Run({}, {}, std::move(steps), [](absl::Status) {});
+  for (const xl::XenstoreNode& node : xl::AvailabilityNodes(tree_.domid, tree_.config))
+    steps.push_back(StoreClient::WriteNode(node));
+  store_->RunNext(std::move(steps), {}, [](const absl::Status&) {});
   store_->OnWake();
+  return absl::OkStatus();
+}
+
+absl::Status Main::SetAffinity(proto::Affinity::Reader affinity) {
+  const uint32_t vcpu = affinity.getVcpu();
+  if (vcpu >= guest_->setup().vcpus) return absl::InvalidArgumentError("no such vCPU");
+  if (affinity.getCpu() >= 64 || (affinity.getHard() >> affinity.getCpu() & 1) == 0)
+    return absl::InvalidArgumentError("a CPU that the vCPU may not use");
+  if (absl::Status s = guest_->Move(vcpu, affinity.getCpu()); !s.ok()) return s;
+  const auto set = [&](std::vector<uint64_t>& masks, uint64_t mask) {
+    if (masks.size() <= vcpu) masks.resize(vcpu + 1, ~uint64_t{0});
+    masks[vcpu] = mask;
+  };
+  set(tree_.config.cpus, affinity.getHard());
+  set(tree_.config.cpus_soft, affinity.getSoft());
+  return absl::OkStatus();
 }
 
 }  // namespace

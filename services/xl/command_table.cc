@@ -56,6 +56,17 @@ constexpr OptionSpec kUptimeOptions[] = {
 constexpr OptionSpec kBlockDetachOptions[] = {
     {kOptionForce, "force", "", "Do not wait for the guest to let go of the disk."}};
 
+constexpr OptionSpec kVcpuSetOptions[] = {
+    {kOptionIgnoreHost, "ignore-host", "", "Also more than the machine has CPUs."}};
+constexpr OptionSpec kVcpuPinOptions[] = {
+    {'f', "force", "", "No effect: no pinning is temporary."}};
+constexpr OptionSpec kSchedOptions[] = {
+    {'d', "domain", "DOMAIN", "The guest; without, all are listed."},
+    {'w', "weight", "WEIGHT", "Its share of a CPU that it has not alone, 1 to 65535."},
+    {'c', "cap", "CAP", "Percent of one CPU for all its vCPUs together; 0: no limit."},
+    {'p', "cpupool", "CPUPOOL", "No effect: there is one pool."},
+};
+
 constexpr CommandSpec kXlCommands[] = {
     {"create", "<ConfigFile> [options] [key=value ...]", "Create a guest and start it",
      kCreateOptions, 0, kManyArguments, ArgumentKind::kFile},
@@ -86,6 +97,12 @@ constexpr CommandSpec kXlCommands[] = {
     {"domid", "<DomainName>", "Print the id of a guest", {}, 1, 1, ArgumentKind::kDomain},
     {"domname", "<DomainId>", "Print the name of a guest", {}, 1, 1, ArgumentKind::kDomain},
     {"rename", "<Domain> <NewDomainName>", "Rename a guest", {}, 2, 2, ArgumentKind::kDomain},
+    {"vcpu-set", "[option] <Domain> <vCPUs>", "Set how many vCPUs a guest has on line",
+     kVcpuSetOptions, 2, 2, ArgumentKind::kDomain},
+    {"vcpu-pin", "[option] <Domain> <VCPU|all> <Hard affinity|-|all> [Soft affinity|-|all]",
+     "Set on which CPUs a vCPU may run", kVcpuPinOptions, 3, 4, ArgumentKind::kDomain},
+    {"sched-credit2", "[-d <Domain> [-w[=WEIGHT]|-c[=CAP]]]",
+     "Get or set a guest's share of CPU time", kSchedOptions, 0, 0, ArgumentKind::kNone},
     {"block-attach",
      "<Domain> <disk-spec-component(s)>...",
      "Give a guest another disk",

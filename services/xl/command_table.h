@@ -18,6 +18,7 @@ absl::Span<const OptionSpec> XlGlobalOptions();
 inline constexpr char kOptionIgnoreAffinityMasks = '\1';
 inline constexpr char kOptionShow = '\2';
 inline constexpr char kOptionForce = '\3';
+inline constexpr char kOptionIgnoreHost = '\4';
 
 std::string ShellHelp();  // `help`
 std::string XlHelp();     // `xl help`

@@ -101,13 +101,22 @@ std::vector<XenstoreNode> GuestNodes(const GuestTree& tree) {
   nodes.Add(home + "/store", readable);
   nodes.Add(home + "/store/port", readable, tree.store_port);
   nodes.Add(home + "/store/ring-ref", readable, tree.store_gfn);
-  for (int vcpu = 0; vcpu < config.max_vcpus; ++vcpu) {
-    const std::string path = absl::StrCat(home, "/cpu/", vcpu);
-    nodes.Add(path, readable);
-    nodes.Add(path + "/availability", readable, vcpu < config.vcpus ? "online" : "offline");
+  for (const XenstoreNode& node : AvailabilityNodes(tree.domid, config)) {
+    nodes.Add(node.path.substr(0, node.path.rfind('/')), readable);
+    nodes.Add(node.path, readable, node.value);
   }
   nodes.Add(vm + "/start_time", readable, StartTime(tree.start_time_us));
   return std::move(nodes).Take();
+}
+
+std::vector<XenstoreNode> AvailabilityNodes(uint32_t domid, const GuestConfig& config) {
+  std::vector<XenstoreNode> nodes;
+  for (int vcpu = 0; vcpu < config.max_vcpus; ++vcpu) {
+    nodes.push_back({absl::StrCat(GuestHome(domid), "/cpu/", vcpu, "/availability"),
+                     vcpu < config.vcpus ? "online" : "offline",
+                     {}});
+  }
+  return nodes;
 }
 
 std::vector<XenstoreNode> ConsoleNodes(const GuestTree& tree) {

@@ -45,6 +45,9 @@ std::vector<XenstoreNode> BackendHomeNodes(uint32_t backend);
 // The guest's home, /vm and /libxl without any device.
 std::vector<XenstoreNode> GuestNodes(const GuestTree& tree);
 
+// Which vCPUs are to be on line: a node for each of config.max_vcpus, paths and values only.
+std::vector<XenstoreNode> AvailabilityNodes(uint32_t domid, const GuestConfig& config);
+
 // Console 0.  libxl makes it after the virtual disks and before the network interfaces
 // (xenstore_devices.h).
 std::vector<XenstoreNode> ConsoleNodes(const GuestTree& tree);

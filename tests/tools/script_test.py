@@ -35,7 +35,8 @@ class ParseTest(unittest.TestCase):
         for text, what in [("\nfoo", "t:2: unknown step"), ("expect", "t:1: expect needs"), ("expect (", "t:1: bad regular"),
                            ("repeat 2\nsend", "t:1: repeat without end"), ("end", "t:1: end without"),
                            ("repeat x\nend", "t:1: repeat needs"), ("send:3 x", "t:1: send takes no"),
-                           ("pause x", "t:1: pause needs"), ("ended x", "t:1: ended takes")]:
+                           ("pause x", "t:1: pause needs"), ("check 1 + 1", "t:1: check: no comparison"),
+                           ("check 1 < f(2)", "t:1: check: no comparison"), ("check 1 <", "t:1: check: "), ("ended x", "t:1: ended takes")]:
             with self.assertRaises(Failure) as caught:
                 script.parse(text, "t")
             self.assertIn(what, str(caught.exception))
@@ -77,6 +78,11 @@ class RunTest(unittest.TestCase):
     def test_captured_text_is_literal(self):
         self.run_script("send say a.c\nexpect ^(?P<v>.*)$\nsend say abc a.c\nexpect abc {v}")
         self.assertIn("line 4", self.fails("send say a.c\nexpect ^(?P<v>.*)$\nsend say abc\nexpect:0.3 {v}"))
+
+    def test_numbers_are_compared(self):
+        self.run_script(r"send say a 12 b 4.5" "\n" r"expect a (?P<a>\d+) b (?P<b>[0-9.]+)$" "\ncheck 2 < {a} / ({b} - 0.5) <= 3\n")
+        self.assertIn("line 3: does not hold: 4 == 5", self.fails("send say 4 5\nexpect (?P<a>4) (?P<b>5)$\ncheck {a} == {b}"))
+        self.assertIn("line 3: division by zero", self.fails("send say 4\nexpect (?P<a>4)$\ncheck 1 / ({a} - 4) > 1"))
 
     def test_refused_while_waiting(self):
         self.assertIn("line 1: refused, but seen: BUG:", self.fails("refuse BUG:|stall\nsend say x BUG: y\nexpect never"))

@@ -358,8 +358,20 @@ class FakeInit : public FakePeer<proto::ToolstackRequest, proto::ToolstackReply>
                                     : control.isPause()      ? "pause "
                                     : control.isAttachDisk() ? "attach to "
                                     : control.isDetachDisk() ? "detach from "
-                                                             : "unpause ",
+                                    : control.isUnpause()    ? "unpause "
+                                                             : "schedule ",
                                     domid));
+        if (control.isSetVcpus()) absl::StrAppend(&done.back(), " vcpus ", control.getSetVcpus());
+        if (control.isSetAffinity()) {
+          const auto affinity = control.getSetAffinity();
+          absl::StrAppend(&done.back(), " vcpu ", affinity.getVcpu(), " hard ",
+                          absl::Hex(affinity.getHard()), " soft ", absl::Hex(affinity.getSoft()));
+        }
+        if (control.isSetSchedule()) {
+          const auto schedule = control.getSetSchedule();
+          absl::StrAppend(&done.back(), " weight ", schedule.getWeight(), " cap ",
+                          schedule.getCapPercent());
+        }
         if (control.isAttachDisk())
           absl::StrAppend(&done.back(), " ", control.getAttachDisk().getTarget().cStr(), " as ",
                           control.getAttachDisk().getNumber());

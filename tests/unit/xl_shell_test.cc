@@ -235,6 +235,35 @@ TEST_F(ShellTest, ControlsGuests) {
   EXPECT_THAT(shown, HasSubstr("77 is an invalid domain identifier (rc=-21)\n"));
 }
 
+TEST_F(ShellTest, SchedulesGuests) {
+  init_.guests = {{3, {"gamma"}}};
+  Command("xl vcpu-set gamma 2; xl vcpu-pin gamma 0 0-1,^0; xl vcpu-pin 3 all all 2");
+  Command("xl sched-credit2 -d gamma -w 512; xl sched-credit2 -d gamma -c 40");
+  Command("xl sched-credit2");
+  const std::string shown = Run();
+  EXPECT_THAT(init_.done,
+              ElementsAre("schedule 3 vcpus 2", "schedule 3 vcpu 0 hard 2 soft ffffffffffffffff",
+                          "schedule 3 vcpu 0 hard ffffffffffffffff soft 4",
+                          "schedule 3 weight 512 cap 0", "schedule 3 weight 256 cap 40"));
+  EXPECT_THAT(shown, HasSubstr("Name                                ID Weight  Cap\n"
+                               "gamma                                3    256    0\n"));
+}
+
+TEST_F(ShellTest, RefusesSchedulesThatAreNone) {
+  init_.guests = {{3, {"gamma"}}};
+  Command("xl vcpu-set gamma 0; xl vcpu-set gamma 9; xl vcpu-set gamma x; xl vcpu-set nobody 1");
+  Command("xl vcpu-pin gamma 8 all; xl vcpu-pin gamma 5 all; xl vcpu-pin gamma 0 ^0; echo =$?");
+  Command(
+      "xl sched-credit2 -w 3; xl sched-credit2 -d gamma -w 0; xl sched-credit2 -d gamma -c 201");
+  const std::string shown = Run();
+  EXPECT_TRUE(init_.done.empty());
+  EXPECT_THAT(shown, HasSubstr("xl: the number of vCPUs is a number from 1 to 8, not 0\n"));
+  EXPECT_THAT(shown, HasSubstr("xl: the guest has no vCPU 5\n"));
+  EXPECT_THAT(shown, HasSubstr("xl: a weight or a cap needs a guest (-d)\n"));
+  EXPECT_THAT(shown, HasSubstr("xl: a cap is a number from 0 to 200, not 201\n"));
+  EXPECT_THAT(shown, HasSubstr("=1\n"));
+}
+
 TEST_F(ShellTest, ShutdownWaits) {
   init_.guests = {{3, {"gamma"}}};
   xenstore_.on_write = [this](const std::string& path) {

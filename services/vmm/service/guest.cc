@@ -33,6 +33,7 @@ constexpr uint64_t kGiccPages = 2;
 constexpr uint64_t kBank0Limit = uint64_t{3} << 30;
 constexpr size_t kThreadStackBytes = 64 << 10;
 constexpr uint8_t kVcpuPriority = 4;
+constexpr uint64_t kCapPeriodUs = 10000;
 constexpr Rights kReadWrite = rights::kRead | rights::kWrite;
 
 absl::Status Check(Status status, const char* what) {
@@ -209,11 +210,27 @@ absl::Status Guest::StartThread(uint32_t index) {
 
 absl::Status Guest::Move(uint32_t vcpu, uint8_t cpu) {
   const ThreadParameters parameters{.priority = kVcpuPriority, .cpu = cpu, .weight = setup_.weight};
-  if (absl::Status s =
-          Check(sys::ThreadSet(caps_.vcpu_thread[vcpu], parameters, 0, 0), "place a vCPU");
+  const uint64_t share = setup_.cap_percent * kCapPeriodUs / 100 / setup_.online;
+  // A whole CPU is no limit.
+  const bool limited = setup_.cap_percent != 0 && share < kCapPeriodUs;
+  if (absl::Status s = Check(
+          sys::ThreadSet(caps_.vcpu_thread[vcpu], parameters,
+                         limited ? std::max<uint64_t>(share, 1) : 0, limited ? kCapPeriodUs : 0),
+          "place a vCPU");
       !s.ok())
     return s;
   placement_[vcpu] = cpu;
+  return absl::OkStatus();
+}
+
+absl::Status Guest::SetSchedule(uint16_t weight, uint32_t cap_percent, uint32_t online) {
+  setup_.weight = weight;
+  setup_.cap_percent = cap_percent;
+  setup_.online = online;
+  for (uint32_t i = 0; i < setup_.vcpus; ++i) {
+    if (caps_.vcpu_thread[i] == kNullCap) continue;  // it gets them when it starts
+    if (absl::Status s = Move(i, placement_[i]); !s.ok()) return s;
+  }
   return absl::OkStatus();
 }
 

@@ -40,7 +40,10 @@ struct GuestSetup {
   GuestFile kernel, ramdisk;
   std::string command_line;
   std::vector<uint8_t> seed;
+  // Of a time slice; and of one CPU in percent, for all vCPUs together, 0: no limit.
   uint16_t weight = 256;
+  uint32_t cap_percent = 0;
+  uint32_t online = 1;  // vCPUs that share the cap evenly
 };
 
 class Guest {
@@ -75,6 +78,8 @@ class Guest {
   uint64_t CpuTicks(uint32_t vcpu) const;
   uint8_t CpuOf(uint32_t vcpu) const { return placement_[vcpu]; }
   absl::Status Move(uint32_t vcpu, uint8_t cpu);
+  // As GuestSetup has them.
+  absl::Status SetSchedule(uint16_t weight, uint32_t cap_percent, uint32_t online);
 
  private:
   struct Runner {

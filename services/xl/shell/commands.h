@@ -22,7 +22,7 @@ CommandFunction FindShellFunction(absl::string_view name);
 // Runs one command, its words as ExpandCommand made them, at least one. The exit status.
 int RunCommand(Session& session, absl::Span<const std::string> words);
 
-// xl_create.cc, xl_list.cc, xl_info.cc, xl_control.cc, xl_shutdown.cc
+// xl_create.cc, xl_list.cc, xl_info.cc, xl_control.cc, xl_schedule.cc, xl_shutdown.cc
 int XlCreate(Session& session, const ParsedOptions& options);
 int XlList(Session& session, const ParsedOptions& options);
 int XlVcpuList(Session& session, const ParsedOptions& options);
@@ -37,6 +37,9 @@ int XlDestroy(Session& session, const ParsedOptions& options);
 int XlPause(Session& session, const ParsedOptions& options);
 int XlUnpause(Session& session, const ParsedOptions& options);
 int XlRename(Session& session, const ParsedOptions& options);
+int XlVcpuSet(Session& session, const ParsedOptions& options);
+int XlVcpuPin(Session& session, const ParsedOptions& options);
+int XlSchedCredit2(Session& session, const ParsedOptions& options);
 int XlShutdown(Session& session, const ParsedOptions& options);
 int XlReboot(Session& session, const ParsedOptions& options);
 int XlHelpCommand(Session& session, const ParsedOptions& options);

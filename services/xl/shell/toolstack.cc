@@ -154,6 +154,27 @@ absl::Status Toolstack::Rename(uint16_t domid, const std::string& name) {
   return Control(domid, [&name](auto control) { control.setRename(name.c_str()); });
 }
 
+absl::Status Toolstack::SetVcpus(uint16_t domid, uint8_t vcpus) {
+  return Control(domid, [vcpus](auto control) { control.setSetVcpus(vcpus); });
+}
+
+absl::Status Toolstack::SetAffinity(uint16_t domid, uint8_t vcpu, CpuMask hard, CpuMask soft) {
+  return Control(domid, [=](auto control) {
+    auto affinity = control.initSetAffinity();
+    affinity.setVcpu(vcpu);
+    affinity.setHard(hard);
+    affinity.setSoft(soft);
+  });
+}
+
+absl::Status Toolstack::SetSchedule(uint16_t domid, uint16_t weight, uint32_t cap_percent) {
+  return Control(domid, [=](auto control) {
+    auto schedule = control.initSetSchedule();
+    schedule.setWeight(weight);
+    schedule.setCapPercent(cap_percent);
+  });
+}
+
 absl::StatusOr<std::vector<Guest>> Toolstack::Guests() {
   std::vector<Guest> guests;
   absl::Status status = Call([](auto request) { request.setListGuests(); },

@@ -62,6 +62,10 @@ class Toolstack {
   absl::Status AttachDisk(uint16_t domid, const DiskSpec& disk);
   absl::Status DetachDisk(uint16_t domid, uint32_t vdev_number, bool force);
   absl::Status Rename(uint16_t domid, const std::string& name);
+  // How many shall be on line; the guest does it.
+  absl::Status SetVcpus(uint16_t domid, uint8_t vcpus);
+  absl::Status SetAffinity(uint16_t domid, uint8_t vcpu, CpuMask hard, CpuMask soft);
+  absl::Status SetSchedule(uint16_t domid, uint16_t weight, uint32_t cap_percent);
   absl::StatusOr<std::vector<Guest>> Guests();  // by domid
   absl::StatusOr<GuestConfig> Config(uint16_t domid);
 
