@@ -56,14 +56,13 @@ def _needed(path):
     return re.findall(r"\(NEEDED\).*\[(.*)\]", shown)
 
 
-def _programs(tree, names):
-    """Entries of dynamically linked programs, with the libraries that they need and the loader."""
+def programs(tree, paths):
+    """Entries of dynamically linked programs, {name in usr/bin: path}, with the libraries of `tree` that they need and the loader."""
     entries, done = [], set()
     todo = [*BY_NAME]
-    for path in sorted(p for name in names for p in tree.glob(f"usr/bin/{name}")):
-        if path.is_file() and not path.is_symlink():   # a symbolic link leads to Dom0's tools
-            entries.append(cpio.file(f"usr/bin/{path.name}", path.read_bytes(), 0o755))
-            todo += _needed(path)
+    for name, path in paths.items():
+        entries.append(cpio.file(f"usr/bin/{name}", path.read_bytes(), 0o755))
+        todo += _needed(path)
     while todo:
         name = todo.pop()
         if name in done:
@@ -73,6 +72,12 @@ def _programs(tree, names):
         entries.append(cpio.file(f"lib/{name}", path.read_bytes(), 0o755))
         todo += _needed(path)
     return sorted(entries, key=lambda e: e.name)
+
+
+def _xenstore_tools(tree):
+    """{name: path}; a symbolic link leads to Dom0's tools."""
+    found = [path for name in ("xenstore", "xenstore-*") for path in tree.glob(f"usr/bin/{name}")]
+    return {path.name: path for path in sorted(found) if path.is_file() and not path.is_symlink()}
 
 
 def _module_entries(release, modules, order):
@@ -91,7 +96,7 @@ def _default_disk(tree, modules):
         cpio.file("init", (TOOLS / "guest/init").read_bytes(), 0o755),
         cpio.file("etc/inittab", (TOOLS / "guest/inittab").read_bytes()),
         cpio.file("usr/bin/progress", (TOOLS / "guest/progress").read_bytes(), 0o755),
-        *_programs(tree, ["xenstore", "xenstore-*"]),
+        *programs(tree, _xenstore_tools(tree)),
         *(entry for release, found in modules.items() for entry in _module_entries(release, found, GUEST_MODULES)),
     ]
 

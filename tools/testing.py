@@ -10,6 +10,7 @@ import subprocess
 import time
 
 import build
+import fio
 import packages
 from paths import BUILD, LOGS, ROOT
 from progress import Failure, build_lock, last_lines
@@ -35,7 +36,7 @@ def _selected(pattern, soak):
 def _build(tests):
     """Builds what the tests need.  Returns what went wrong, per need."""
     steps = {"lint": lambda: packages.ensure("lint"), "test": lambda: packages.ensure("test"), "target": build.target,
-             "host-sanitize": lambda: build.host("host-sanitize")}
+             "fio": fio.ensure, "host-sanitize": lambda: build.host("host-sanitize")}
     wrong = {}
     for need, step in steps.items():
         if any(need in test.needs for test in tests):

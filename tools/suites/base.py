@@ -16,7 +16,7 @@ class TestFailure(Exception):
 class Test:
     """One test.  Subclasses say what must be built before (needs) and how it runs."""
 
-    needs: tuple[str, ...] = ()   # of "target", "host-sanitize", "lint", "test": see testing.py
+    needs: tuple[str, ...] = ()   # of "target", "fio" (behind "target"), "host-sanitize", "lint", "test": see testing.py
     rounds = 1
     soak: int | None = None       # rounds of a soak run; None: not part of it
     shares = False                # it uses one CPU of this machine and may run beside others of its kind

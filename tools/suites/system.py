@@ -7,6 +7,7 @@ A test is a file tests/kernel/NAME.test or tests/system/NAME.test: a script (too
   # machines: raspi4b virt                 a test per machine, NAME@MACHINE
   # verify: IMAGE                          at the end the host verifies this image (tools/disk.py)
   # clean: IMAGE                           ... that e2fsck finds nothing in the second partition of this one but a journal to be replayed
+  # needs: fio                            what must be made besides the target (tools/testing.py)
   # rounds: N    # soak: M                 what {rounds} is, in the script and in the run line
 A soak run of a script that counts its rounds (`repeat {rounds}`) is one boot with all of them; any other is booted again and again
 for N rounds each.  {first} is the number of rounds done before this boot.
@@ -23,14 +24,13 @@ from progress import Failure
 from suites.base import Test, TestFailure
 
 FOLDERS = ("kernel", "system")
-KEYS = {"about", "run", "machines", "rounds", "soak", "verify", "clean"}
+KEYS = {"about", "run", "machines", "rounds", "soak", "verify", "clean", "needs"}
 
 
 class SystemTest(Test):
-    needs = ("target",)
-
     def __init__(self, name, path, header, machine):
         super().__init__(name, header.get("about", ""))
+        self.needs = ("target", *header.get("needs", "").split())
         self.steps = script.load(path)
         self.rounds = int(header.get("rounds", 1))
         self.soak = int(header["soak"]) if "soak" in header else None
