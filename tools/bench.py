@@ -5,7 +5,7 @@ import json
 
 import bench_blackouts
 import bench_boot
-import bench_disk
+import bench_linux
 import bench_report
 import bench_rows
 import bench_trace
@@ -24,10 +24,10 @@ def _selected(name, only):
 
 def _measure(machine, reference, only):
     """The results as they are written to results.json."""
-    results = {"machine": machine, "rows": {}, "services": {}, "store": {}, "blackouts": {}, "disk": {}, "between_cpus": {}, "latency": {},
-               "boot": {}, "sizes": {}}
+    results = {"machine": machine, "rows": {}, "services": {}, "store": {}, "blackouts": {}, **{part: {} for part in bench_linux.PARTS},
+               "between_cpus": {}, "latency": {}, "boot": {}, "sizes": {}}
     wanted = {part: any(_selected(row["name"], only) for row in reference[part])
-              for part in ("rows", "services", "store", "blackouts", "disk", "between_cpus", "latency")}
+              for part in ("rows", "services", "store", "blackouts", *bench_linux.PARTS, "between_cpus", "latency")}
     if wanted["rows"]:
         results["rows"] = bench_rows.guest(machine)
     if wanted["services"]:
@@ -36,8 +36,9 @@ def _measure(machine, reference, only):
         results["store"] = bench_rows.store(machine)
     if machine == "virt" and wanted["blackouts"]:
         results["blackouts"] = bench_blackouts.measure()
-    if machine == "virt" and wanted["disk"]:
-        results["disk"] = bench_disk.measure()
+    if machine == "virt" and any(wanted[part] for part in bench_linux.PARTS):
+        found = bench_linux.measure()
+        results |= {part: {row["name"]: found[row["name"]] for row in reference[part]} for part in bench_linux.PARTS}
     if machine == "virt" and wanted["between_cpus"]:
         results["between_cpus"] = bench_trace.between_cpus(reference)
     if machine == "virt" and wanted["latency"]:
@@ -46,7 +47,7 @@ def _measure(machine, reference, only):
         results["boot"] = bench_boot.measure()
     if only is None:
         results["sizes"] = bench_boot.sizes(machine)
-    for part in ("rows", "services", "store", "blackouts", "disk", "between_cpus", "latency", "boot"):
+    for part in ("rows", "services", "store", "blackouts", *bench_linux.PARTS, "between_cpus", "latency", "boot"):
         results[part] = {name: value for name, value in results[part].items() if name == "parts" or _selected(name, only)}
     return results
 

@@ -57,12 +57,20 @@ def _two_cpus(results, reference):
     return text
 
 
-def _disk(results, reference):
-    rows = [[f"`{row['name']}`: {row['what']}", _figure(row["xen"]), _figure(round(value)), _figure(row["required"]), _figure(row["goal"]),
-             f"{value / row['xen']:.2f}"]
-            for row in reference["disk"] if (value := results["disk"].get(row["name"])) is not None]
-    return "\n" + _table(["a guest's RAM disk (448 MiB guest, machine of 3 GiB)", "Xen 4.17", "Pyrene", "at most", "goal", "ratio"],
-                         rows) if rows else ""
+LINUX = {"disk": "a guest's RAM disk (448 MiB guest, machine of 3 GiB)", "file": "the same guest, a file of virt's virtio disk with ext4",
+         "linux_store": "the same guest, XenStore by its /dev/xen/xenbus"}
+
+
+def _linux(results, reference):
+    """A Debian guest's disks and its XenStore."""
+    text = ""
+    for part, title in LINUX.items():
+        rows = [[f"`{row['name']}`: {row['what']}", _figure(row["xen"]), _figure(round(value)), _figure(row["required"]), _figure(row["goal"]),
+                 f"{value / row['xen']:.2f}" if row["xen"] else "-"]
+                for row in reference[part] if (value := results[part].get(row["name"])) is not None]
+        if rows:
+            text += "\n" + _table([title, "Xen 4.17", "Pyrene", "at most", "goal", "ratio"], rows)
+    return text
 
 
 def _boot(results, reference):
@@ -95,4 +103,4 @@ def _sizes(results):
 def markdown(results, reference):
     head = CONDITIONS if results["machine"] == "virt" else RASPI
     return f"# Cost\n\n{head}\n" + "".join(
-        part(results, reference) for part in (_operations, _disk, _two_cpus, _boot)) + _sizes(results)
+        part(results, reference) for part in (_operations, _linux, _two_cpus, _boot)) + _sizes(results)

@@ -1,7 +1,9 @@
 # SPDX-License-Identifier: Apache-2.0
+import json
 import unittest
 
 import bench_blackouts
+import bench_linux
 import bench_report
 from suites import cost
 
@@ -41,14 +43,15 @@ class BlackoutsTest(unittest.TestCase):
 
 class ReportTest(unittest.TestCase):
     REFERENCE = {"rows": [row("hypercall", 430, 420.0, 300)], "services": [{"name": "call", "what": "call/reply", "goal": 400}],
-                 "store": [], "blackouts": [],
+                 "store": [], "blackouts": [], "file": [],
                  "between_cpus": [{"name": "sgi", "what": "SGI", "xen": None}], "latency": [{"name": "idle", "what": "it sleeps", "xen": None}],
                  "disk": [{"name": "read", "what": "a read", "xen": 50600, "required": 25000, "goal": 12000, "limit": 24300}],
+                 "linux_store": [{"name": "ask", "what": "a request", "xen": None, "required": None, "goal": None, "limit": 100}],
                  "boot": {"rows": [{"name": "create", "what": "xl create itself", "xen": 342.5, "goal": 20, "required": 60}]}}
 
     def results(self, **parts):
-        return {"machine": "virt", "rows": {}, "services": {}, "store": {}, "blackouts": {}, "disk": {}, "between_cpus": {}, "latency": {},
-                "boot": {}, "sizes": {}, **parts}
+        return {"machine": "virt", "rows": {}, "services": {}, "store": {}, "blackouts": {}, "disk": {}, "file": {}, "linux_store": {}, "between_cpus": {},
+                "latency": {}, "boot": {}, "sizes": {}, **parts}
 
     def test_ratio_is_to_the_smaller_figure(self):
         text = bench_report.markdown(self.results(rows={"hypercall": 210.0}), self.REFERENCE)
@@ -75,11 +78,28 @@ class ReportTest(unittest.TestCase):
         self.assertRegex(text, r"\| `read`: a read +\| +50600 \| +23921 \| +25000 \| +12000 \| +0\.47 \|")
 
     def test_a_disk_that_costs_more_than_its_limit_is_told(self):
-        self.assertEqual(cost.disk_wrong({"read": 24300.0}, self.REFERENCE), [])
-        self.assertEqual(cost.disk_wrong({"read": 24301.0}, self.REFERENCE), ["read: 24301 instructions, at most 24300 are allowed"])
+        self.assertEqual(cost.linux_wrong({"read": 24300.0, "ask": 100.0}, self.REFERENCE), [])
+        self.assertEqual(cost.linux_wrong({"read": 24301.0, "ask": 99.0}, self.REFERENCE), ["read: 24301 instructions, at most 24300 are allowed"])
+        self.assertEqual(cost.linux_wrong({"read": 24300.0, "ask": 101.0}, self.REFERENCE), ["ask: 101 instructions, at most 100 are allowed"])
+
+    def test_rows_of_a_guest_that_xen_was_not_measured_with(self):
+        text = bench_report.markdown(self.results(linux_store={"ask": 50.4}), self.REFERENCE)
+        self.assertRegex(text, r"\| `ask`: a request +\| +- \| +50 \| +- \| +- \| +- \|")
 
     def test_nothing_measured_is_no_table(self):
         self.assertNotIn("|", bench_report.markdown(self.results(), self.REFERENCE))
+
+
+class LinuxRowsTest(unittest.TestCase):
+    def test_each_row_has_its_runs_and_stands_in_the_reference(self):
+        measured = bench_linux.rows({run: number for number, run in enumerate([*bench_linux.RUNS, *bench_linux.FILE_RUNS])})
+        listed = json.loads(cost.REFERENCE.read_text())
+        self.assertEqual(sorted(measured), sorted(row["name"] for part in bench_linux.PARTS for row in listed[part]))
+
+    def test_differences_are_divided_by_the_requests_between(self):
+        spent = {run: 0 for run in (*bench_linux.RUNS, *bench_linux.FILE_RUNS)} | {"nothing": 500, "fio_32_2000": 10_000, "fio_32_8000": 70_000, "file_write_4k_8192": 16_884}
+        found = bench_linux.rows(spent)
+        self.assertEqual((found["disk_fio_depth32"], found["file_write_4k"]), (10.0, 2.0))
 
 
 if __name__ == "__main__":

@@ -4,7 +4,7 @@ the same on every run, so a slow machine changes nothing."""
 import json
 
 import bench_blackouts
-import bench_disk
+import bench_linux
 import bench_rows
 import bench_trace
 from paths import ROOT
@@ -41,10 +41,10 @@ def beyond(found, rows):
     return result + [f"{row['name']} was not measured" for row in rows if row["name"] not in found]
 
 
-def disk_wrong(found, reference):
-    """What is wrong with the rows of a guest's RAM disk."""
+def linux_wrong(found, reference):
+    """What is wrong with the rows of a Debian guest."""
     return [f"{row['name']}: {found[row['name']]:.0f} instructions, at most {row['limit']} are allowed"
-            for row in reference["disk"] if found[row["name"]] > row["limit"]]
+            for part in bench_linux.PARTS for row in reference[part] if found[row["name"]] > row["limit"]]
 
 
 class CostTest(Test):
@@ -59,15 +59,15 @@ class CostTest(Test):
         services = bench_rows.services("virt")
         store = bench_rows.store("virt")
         blackouts = bench_blackouts.measure()
-        disk = bench_disk.measure()
-        for name, value in {**measured, **services, **store, **blackouts, **disk}.items():
+        linux = bench_linux.measure()
+        for name, value in {**measured, **services, **store, **blackouts, **linux}.items():
             log.write(f"{name} {value:.2f}\n")
         # Each row of two CPUs is there, or this fails. They have no limit: Xen's figures do not have them.
         for name, found in {**bench_trace.between_cpus(reference), **bench_trace.latency(reference)}.items():
             log.write(f"{name} {json.dumps(found)}\n")
         wrong = worse(measured, reference)
         wrong += [f"{row['name']} was not measured" for row in reference["services"] if row["name"] not in services]
-        wrong += beyond(store, reference["store"]) + beyond(blackouts, reference["blackouts"]) + disk_wrong(disk, reference)
+        wrong += beyond(store, reference["store"]) + beyond(blackouts, reference["blackouts"]) + linux_wrong(linux, reference)
         if wrong:
             raise TestFailure("\n".join(wrong))
 
