@@ -111,6 +111,7 @@ std::vector<XenstoreNode> GuestNodes(const GuestTree& tree) {
 
 std::vector<XenstoreNode> AvailabilityNodes(uint32_t domid, const GuestConfig& config) {
   std::vector<XenstoreNode> nodes;
+  nodes.reserve(static_cast<size_t>(config.max_vcpus));
   for (int vcpu = 0; vcpu < config.max_vcpus; ++vcpu) {
     nodes.push_back({absl::StrCat(GuestHome(domid), "/cpu/", vcpu, "/availability"),
                      vcpu < config.vcpus ? "online" : "offline",

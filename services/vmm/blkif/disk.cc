@@ -157,7 +157,7 @@ Disk::Taken Disk::Take(int queue, const Request& request) {
     taken = Prepare(record);
     if (taken == Taken::kAnswered) status = kError;
   } else if (status == kOk) {
-    if (!CarryOut(record)) {
+    if (!CarryOut(*ram_, record)) {
       status = kError;
     } else if (operation == kDiscard) {
       taken = Taken::kYes;
@@ -179,25 +179,25 @@ Disk::Taken Disk::Take(int queue, const Request& request) {
   return taken;
 }
 
-bool Disk::CarryOut(const Record& record) {
+bool Disk::CarryOut(RamDisk& ram, const Record& record) {
   const block::DiskRequest& request = record.request;
   if (request.operation == block::Operation::kDiscard)
-    return ram_->Allows(request.sector, record.sectors_left, true);
+    return ram.Allows(request.sector, record.sectors_left, true);
   // A flush: what was written is there.
   if (record.segments == 0) return true;
   const bool read = request.operation == block::Operation::kRead;
-  if (!ram_->Allows(request.sector, request.count, !read)) return false;
+  if (!ram.Allows(request.sector, request.count, !read)) return false;
   uint64_t offset = request.sector * kSectorBytes;
   for (uint32_t i = 0; i < record.segments; ++i) {
-    if (!MoveSegment(record.segment[i], offset, read)) return false;
+    if (!MoveSegment(ram, record.segment[i], offset, read)) return false;
     offset += BytesOf(record.segment[i]);
   }
   return true;
 }
 
-bool Disk::MoveSegment(const Segment& segment, uint64_t offset, bool to_guest) {
+bool Disk::MoveSegment(RamDisk& ram, const Segment& segment, uint64_t offset, bool to_guest) {
   uint32_t place = segment.first_sector * kSectorBytes;
-  return ram_->ForEachPart(offset, BytesOf(segment), [&](uint8_t* data, uint64_t bytes) {
+  return ram.ForEachPart(offset, BytesOf(segment), [&](uint8_t* data, uint64_t bytes) {
     const uint32_t at = place;
     place += static_cast<uint32_t>(bytes);
     return world_.Copy(segment.gref, at, data, static_cast<uint32_t>(bytes), to_guest);
@@ -205,7 +205,7 @@ bool Disk::MoveSegment(const Segment& segment, uint64_t offset, bool to_guest) {
 }
 
 void Disk::DiscardStep() {
-  if (discards_ == 0) return;
+  if (discards_ == 0 || ram_ == nullptr) return;
   const auto index = static_cast<uint32_t>(std::countr_zero(discards_));
   Record& record = records_[index];
   const uint64_t step = std::min<uint64_t>(record.sectors_left, kDiscardSectors);

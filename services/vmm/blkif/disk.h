@@ -105,8 +105,8 @@ class Disk {
   enum class Taken : uint8_t { kYes, kNoRoom, kAnswered };
 
   // Of a RAM disk: moves the record's data, or checks a discard. False: it is refused.
-  bool CarryOut(const Record& record);
-  bool MoveSegment(const Segment& segment, uint64_t offset, bool to_guest);
+  bool CarryOut(RamDisk& ram, const Record& record);
+  bool MoveSegment(RamDisk& ram, const Segment& segment, uint64_t offset, bool to_guest);
   // One step of one discard of a RAM disk's, if there is one.
   void DiscardStep();
   // At most `most` requests. False: the ring has none, or they wait for room.
