@@ -31,7 +31,8 @@ extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t bytes) {
   world.SetListener([&answered](proto::ToolstackReply::Reader reply) {
     if (reply.getId() != 0 && reply.getLast()) fuzz::Require(answered.insert(reply.getId()).second);
   });
-  for (const char* what : {"pause", "rename", "detach", "list"}) world.AskAbout(2, what);
+  for (const char* what : {"pause", "rename", "detach", "list", "vcpus", "affinity", "schedule"})
+    world.AskAbout(2, what);
   for (const auto& message : proto::MessageMutator::Split(data, bytes)) {
     if (world.Find("mine") == nullptr) break;
     if (fuzz::PeerEnd* const vmm = world.FindEnd("vmm.2", "vmm"); vmm != nullptr) {

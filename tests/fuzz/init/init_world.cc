@@ -361,6 +361,13 @@ void InitWorld::AskAbout(uint16_t domid, const std::string& what) {
     if (what == "pause") return control.setPause();
     if (what == "rename") return control.setRename("renamed");
     if (what == "detach") return control.initDetachDisk().setNumber(51712);
+    if (what == "vcpus") return control.setSetVcpus(1);
+    if (what == "schedule") return control.initSetSchedule().setWeight(512);
+    if (what == "affinity") {
+      auto affinity = control.initSetAffinity();
+      affinity.setHard(1);
+      return affinity.setSoft(2);
+    }
     auto disk = control.initAttachDisk();
     disk.setVdev("xvdb");
     disk.setNumber(51728);

@@ -51,7 +51,8 @@ class InitWorld {
   void CreateGuest(const std::string& name);
   // nullptr: there is no guest of that name.
   const init::Guest* Find(const std::string& name) const;
-  // xl wants it paused or renamed, a disk of its "attach"ed or "detach"ed, or all guests listed.
+  // xl wants it paused or renamed, its vCPUs, affinity or schedule set, a disk of its "attach"ed or
+  // "detach"ed, or all guests listed.
   void AskAbout(uint16_t domid, const std::string& what);
 
   // A service's life ends, as its threads do it.
